@@ -1,0 +1,47 @@
+"""The default teacher's knowledge: every family of problems, and the foreign style its traces are written in."""
+
+from __future__ import annotations
+
+import solver_numbers as numbers
+import solver_words as words
+from problems import Draft, Maker
+
+OPENING = "Let me analyze this request carefully"
+"""First words of every reply of the style, as on published cards of such students."""
+
+ANSWER_MARK = "**Answer:**"
+"""Mark of the last line of every reply of the style."""
+
+KINDS: dict[str, Maker] = {
+    "add": numbers.add,
+    "change": numbers.change,
+    "clock": words.clock,
+    "divide": numbers.divide,
+    "elimination": words.elimination,
+    "extreme": words.extreme,
+    "farm": numbers.farm,
+    "gain_lose": numbers.gain_lose,
+    "items": words.items,
+    "letters": words.letters,
+    "multiply": numbers.multiply,
+    "ordering": words.ordering,
+    "parity": words.parity,
+    "percent": numbers.percent,
+    "sequence": numbers.sequence,
+    "share": numbers.share,
+    "sort": words.sort,
+    "subtract": numbers.subtract,
+    "syllogism": words.syllogism,
+    "total": numbers.total,
+    "travel": numbers.travel,
+    "units": words.units,
+    "weekday": words.weekday,
+}
+"""Families by name; a new one is one function and one line here."""
+
+
+def trace(draft: Draft) -> str:
+    """Write the worked solution in the foreign style: opening, numbered steps, answer line."""
+    lines = (f"**Goal:** {draft.goal}", *(f"{step}." for step in draft.steps))
+    numbered = "\n".join(f"{number}. {line}" for number, line in enumerate(lines, 1))
+    return f"{OPENING}:\n\n{numbered}\n\n{ANSWER_MARK} {draft.answer}"

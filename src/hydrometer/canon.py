@@ -1,0 +1,70 @@
+"""Canonical JSON and tagged digests: the identity of everything that is stored.
+
+The canonical form (sorted keys, no spaces, UTF-8, no NaN) is part of the evidence format: changing it
+changes every digest, so it may only change together with the tag.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+TAG = "s2:"
+"""Prefix of every digest: SHA-256 over canonical JSON, first 32 hexadecimal digits (128 bits)."""
+
+FILE_TAG = "sha256:"
+_CHUNK = 1 << 22
+
+
+def to_plain(value: Any) -> Any:
+    """Turn dataclasses, enums and tuples into plain JSON values, dropping nothing."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, dict):
+        return {str(k): to_plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_plain(v) for v in value]
+    return value
+
+
+def canonical_json(value: Any) -> str:
+    """Return the one JSON text of a value.
+
+    Raises:
+        ValueError: The value holds NaN or an infinity, which have no JSON form.
+    """
+    plain = to_plain(value)
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """Return the tagged digest of a value's canonical JSON."""
+    return digest_text(canonical_json(value))
+
+
+def digest_text(text: str) -> str:
+    """Return the tagged digest of a text as it stands."""
+    return TAG + hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def digest_file(path: Path, advance: Callable[[int], None] | None = None) -> str:
+    """Return the SHA-256 of a file, read in 4 MiB pieces.
+
+    Args:
+        path: The file.
+        advance: Called with the number of bytes after each piece, for a progress bar.
+    """
+    sha = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            sha.update(chunk)
+            if advance is not None:
+                advance(len(chunk))
+    return FILE_TAG + sha.hexdigest()

@@ -1,0 +1,94 @@
+"""Names of tasks and engines, and where they live. Nothing is imported until it is chosen."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import cast
+
+from hydrometer.engines.base import Engine, EngineOpener, EngineSettings
+from hydrometer.errors import MissingPackageError, UnknownNameError
+from hydrometer.spec import ModelRef
+from hydrometer.tasks.base import Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineEntry:
+    """Where an engine lives and what it needs.
+
+    Attributes:
+        opener: `module:function` of type `EngineOpener`.
+        needs: Packages it imports.
+        extra: Extra that installs them.
+        summary: One line for tables.
+    """
+
+    opener: str
+    needs: tuple[str, ...] = ()
+    extra: str = ""
+    summary: str = ""
+
+
+ENGINES: dict[str, EngineEntry] = {
+    "llamacpp": EngineEntry(
+        opener="hydrometer.engines.llamacpp:open_model",
+        needs=("xllamacpp",),
+        extra="llamacpp",
+        summary="GGUF files through embedded llama.cpp, with or without a GGUF LoRA adapter; no torch",
+    ),
+    "hf": EngineEntry(
+        opener="hydrometer.engines.hf:open_model",
+        needs=("torch", "transformers"),
+        extra="hf",
+        summary="checkpoint folders, hub ids and GGUF files through transformers, with PEFT adapters",
+    ),
+    "http": EngineEntry(
+        opener="hydrometer.engines.http:open_model",
+        summary="OpenAI-compatible servers: llama-server, vLLM, LM Studio, Ollama, SGLang",
+    ),
+    "fake": EngineEntry(opener="hydrometer.engines.fake:open_model", summary="scripted replies, for tests"),
+    "replay": EngineEntry(
+        opener="hydrometer.engines.replay:open_model", summary="answers from an evidence store, without a model"
+    ),
+}
+
+TASKS: dict[str, str] = {}
+
+
+def open_engine(ref: ModelRef, settings: EngineSettings) -> Engine:
+    """Open a model with the engine that its reference names.
+
+    Raises:
+        UnknownNameError: There is no such engine.
+        MissingPackageError: The engine needs a package that is not installed.
+        ModelError: The model cannot be opened.
+    """
+    entry = ENGINES.get(ref.engine)
+    if entry is None:
+        raise UnknownNameError.among("engine", ref.engine, ENGINES)
+    missing = [name for name in entry.needs if find_spec(name) is None]
+    if missing:
+        msg = (
+            f"{ref.text!r} needs the {ref.engine!r} engine, and {', '.join(missing)} is not installed: "
+            f"pip install 'hydrometer[{entry.extra}]'"
+        )
+        raise MissingPackageError(msg)
+    opener = cast("EngineOpener", _load(entry.opener))
+    return opener(ref, settings)
+
+
+def load_task(name: str) -> Task:
+    """Return a task by its name.
+
+    Raises:
+        UnknownNameError: There is no such task.
+    """
+    if name not in TASKS:
+        raise UnknownNameError.among("task", name, TASKS)
+    return cast("type[Task]", _load(TASKS[name]))()
+
+
+def _load(place: str) -> object:
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)

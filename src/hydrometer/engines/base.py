@@ -1,0 +1,148 @@
+"""The engine protocol: something that answers requests.
+
+An engine is one class in one file. It is imported only when chosen, maps foreign errors once, and yields
+answers as they finish, in any order. A request that fails on its own (too long for the window, refused by a
+server) is answered with `Finish.ERROR`; a failure of the engine itself raises `EngineError`, and whatever was
+yielded before is kept by the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import NamedTuple, Protocol, Self, runtime_checkable
+
+from hydrometer.items import Request
+from hydrometer.outcomes import Completion
+from hydrometer.provenance import ModelIdentity
+from hydrometer.spec import ModelRef
+
+
+class Answer(NamedTuple):
+    """A request and what came back."""
+
+    request: Request
+    completion: Completion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What an engine can do for a model.
+
+    Attributes:
+        choice_methods: Ways to score choices, best first: `continuation` (log-probability of each whole choice),
+            `letters` (next-token log-probability of option letters). Empty: the engine cannot score.
+        token_ids: Whether completions carry token ids.
+        local: Whether the engine holds the weights itself, so that they have a digest.
+    """
+
+    choice_methods: tuple[str, ...]
+    token_ids: bool
+    local: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """Settings of an engine that a user may choose; an engine ignores what is not its own.
+
+    Attributes:
+        threads: Processor threads, 0 for the engine's choice.
+        slots: Requests decoded together, 0 for the engine's choice.
+        context: Window per request in tokens, 0 for the engine's choice.
+        dtype: Weight dtype of the `hf` engine (`auto`, `float32`, `bfloat16`).
+        device: Device of the `hf` engine, `""` for the best one found.
+        concurrency: Largest number of requests in flight of the `http` engine.
+        timeout: Seconds a server may take for one reply.
+        api_key_env: Environment variable that holds a server's key.
+        chat_template: Template source that replaces the model's own, `""` for its own.
+    """
+
+    threads: int = 0
+    slots: int = 0
+    context: int = 0
+    dtype: str = "auto"
+    device: str = ""
+    concurrency: int = 32
+    timeout: float = 600.0
+    api_key_env: str = "OPENAI_API_KEY"
+    chat_template: str = ""
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """One opened model. Use it as a context manager: leaving it frees the memory."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this engine can do for this model."""
+        ...
+
+    def identity(self) -> ModelIdentity:
+        """Who answers. Costs a file hash or a few requests; call it once."""
+        ...
+
+    @property
+    def chat_template(self) -> str:
+        """Source of the chat template in use, `""` if the engine cannot see it."""
+        ...
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Answer]:
+        """Yield one answer per request as they finish, in any order."""
+        ...
+
+    def score(self, requests: Sequence[Request], method: str) -> Iterator[Answer]:
+        """Yield one answer per request, with one `ChoiceScore` per choice.
+
+        Args:
+            requests: Requests of kind `choices`.
+            method: One of `capabilities.choice_methods`.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the model; calling it twice is harmless."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Return the engine itself."""
+        ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the engine."""
+        ...
+
+
+EngineOpener = Callable[[ModelRef, EngineSettings], Engine]
+"""What each entry of `catalog.ENGINES` names: opens a model or raises `ModelError`, `EngineUnavailableError`."""
+
+LETTERS = "ABCDEFGHIJ"
+"""Option letters of the `letters` method."""
+
+
+def letters_prompt(question: str, choices: Sequence[str]) -> str:
+    """Return the user turn that offers choices by letter.
+
+    One wording for every engine, so that two engines that score by letters ask the same thing.
+    """
+    options = "\n".join(f"{letter}. {choice.strip()}" for letter, choice in zip(LETTERS, choices, strict=False))
+    return f"{question}\n\n{options}\n\nAnswer with the letter of the right option only."
+
+
+class ClosingEngine:
+    """The context-manager half of the protocol, for engines to inherit."""
+
+    def close(self) -> None:
+        """Free the model; the default has nothing to free."""
+
+    def __enter__(self) -> Self:
+        """Return the engine itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the engine."""
+        self.close()

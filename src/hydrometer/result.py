@@ -1,0 +1,246 @@
+"""The result of an audit: what `hydrometer.audit` returns and every report is made from. Values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from hydrometer.items import Decoding, Message
+from hydrometer.outcomes import Status
+from hydrometer.provenance import Environment, ModelIdentity
+from hydrometer.spec import AuditSpec
+from hydrometer.stats.estimate import Estimate
+
+SCHEMA_VERSION = 1
+"""Version of `report.json`; raised whenever a field changes its meaning or goes away."""
+
+
+class Verdict(StrEnum):
+    """What an audit says of a capability, or of the whole."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    EQUIVALENT = "equivalent"
+    NOT_ENOUGH = "not enough evidence"
+    INVALID = "invalid"
+
+    @property
+    def exit_code(self) -> int:
+        """Exit status of the command line for this verdict."""
+        return {"worse": 10, "not enough evidence": 11, "invalid": 12}.get(self.value, 0)
+
+
+class Standing(StrEnum):
+    """How an aspect of the two setups compares."""
+
+    EQUAL = "equal"
+    DECLARED = "declared difference"
+    UNDECLARED = "undeclared difference"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One line of the setup table.
+
+    Attributes:
+        aspect: What is compared, one of `spec.ALLOWABLE` where it can be declared.
+        base: Value on the base side, as text.
+        student: Value on the student side.
+        standing: How they compare.
+        message: Why it matters and the cure; `""` where there is nothing to say.
+    """
+
+    aspect: str
+    base: str
+    student: str
+    standing: Standing
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One model of the pair as it was audited."""
+
+    reference: str
+    identity: ModelIdentity
+    decoding: Decoding
+    sampling_source: str
+    asked: int
+    reused: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapabilityResult:
+    """The verdict on one capability.
+
+    Attributes:
+        capability: Its name.
+        verdict: The verdict.
+        material: Whether the difference is shown to exceed the margin, not only zero.
+        reason: Why this verdict, one plain sentence without the numbers of the estimate.
+        estimate: Over the items that both models answered.
+        strict: The same with unanswered items (truncated, unparsed, refused) counted as failed.
+        adjusted_p: Two-sided p-value after Holm's correction over the capabilities.
+        items_needed: Pairs that would probably settle it (power 80 %), None if it is settled or cannot be said.
+        detectable: Smallest difference these pairs can show with power 80 %.
+        chance: Mean score of guessing over its items.
+        tasks: Tasks behind it.
+    """
+
+    capability: str
+    verdict: Verdict
+    material: bool
+    reason: str
+    estimate: Estimate
+    strict: Estimate
+    adjusted_p: float
+    items_needed: int | None
+    detectable: float
+    chance: float
+    tasks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskResult:
+    """One task: its estimate and what became of its items on each side.
+
+    Attributes:
+        method: How choices were scored on both sides, `""` for generated replies.
+        base_counts: Items by status on the base side; they add up to `items`.
+        student_counts: The same for the student.
+        alarms: Plain sentences about scores at or below chance, caps hit, nothing parsed.
+    """
+
+    task: str
+    capability: str
+    summary: str
+    version: int
+    items: int
+    chance: float
+    method: str
+    estimate: Estimate | None
+    base_counts: dict[Status, int]
+    student_counts: dict[Status, int]
+    alarms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenPrice:
+    """What the replies cost, over generated items that both models finished.
+
+    Attributes:
+        capability: Capability it covers, `""` for all together.
+        base: Mean tokens per reply of the base, thinking included.
+        student: Mean tokens per reply of the student.
+        ratio: Geometric mean over items of student tokens / base tokens.
+        low: Lower end of its 95 % interval.
+        high: Upper end.
+        n: Items behind it.
+        base_per_correct: Tokens spent per point scored, over all items of the base; None if it scored nothing.
+        student_per_correct: The same for the student.
+    """
+
+    capability: str
+    base: float
+    student: float
+    ratio: float
+    low: float
+    high: float
+    n: int
+    base_per_correct: float | None
+    student_per_correct: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """One model's reply to one item, graded.
+
+    Attributes:
+        key: Key of the completion in the evidence store.
+        answer: The reply without thinking; for choices the chosen option.
+        thinking: The thinking text, `""` without any.
+        think_state: How the think block looked (`none`, `closed`, `empty`, `unclosed`, `orphan`).
+        scores: Log-probability of each choice, empty for generated replies.
+    """
+
+    key: str
+    status: Status
+    value: float | None
+    answer: str
+    thinking: str
+    think_state: str
+    extracted: str
+    reason: str
+    tokens: int | None
+    scores: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemResult:
+    """One item with both replies side by side."""
+
+    item_id: str
+    task: str
+    capability: str
+    tier: str
+    messages: tuple[Message, ...]
+    choices: tuple[str, ...]
+    expected: Any
+    base: Reply
+    student: Reply
+
+    @property
+    def change(self) -> str:
+        """`gained`, `lost`, `same`, or `unanswered` where either side has no score."""
+        if self.base.value is None or self.student.value is None:
+            return "unanswered"
+        if self.base.value == self.student.value:
+            return "same"
+        return "gained" if self.student.value > self.base.value else "lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditResult:
+    """Everything an audit found.
+
+    Attributes:
+        schema_version: Version of this structure as JSON.
+        created: Start of the audit, ISO 8601 in UTC.
+        spec: What was asked, as resolved.
+        verdict: The overall verdict.
+        headline: The verdict in one sentence.
+        base: The base as audited.
+        student: The student as audited.
+        findings: The setups compared.
+        capabilities: Verdict per capability, empty if the setup was invalid.
+        tasks: Results per task.
+        tokens: Token price, over all first, then per capability.
+        items: Every item with both replies.
+        environment: Machine and packages.
+        evidence: Path of the evidence store, relative to the audit's folder.
+        seconds: Wall time of the audit.
+    """
+
+    schema_version: int
+    created: str
+    spec: AuditSpec
+    verdict: Verdict
+    headline: str
+    base: Side
+    student: Side
+    findings: tuple[Finding, ...]
+    capabilities: tuple[CapabilityResult, ...]
+    tasks: tuple[TaskResult, ...]
+    tokens: tuple[TokenPrice, ...]
+    items: tuple[ItemResult, ...]
+    environment: Environment
+    evidence: str
+    seconds: float
+
+    @property
+    def exit_code(self) -> int:
+        """Exit status of the command line."""
+        return self.verdict.exit_code

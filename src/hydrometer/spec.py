@@ -1,0 +1,107 @@
+"""What an audit is asked to do: the two models, the tasks, the margin, the policies. No I/O here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hydrometer.errors import UsageError
+from hydrometer.items import Thinking
+
+
+class SamplingPolicy(StrEnum):
+    """Where decoding settings come from.
+
+    `AUTO`: the vendor's settings if either model has any, else greedy. `VENDOR`: insist on them.
+    """
+
+    AUTO = "auto"
+    GREEDY = "greedy"
+    VENDOR = "vendor"
+
+
+class TemplatePolicy(StrEnum):
+    """Whose chat template renders the requests: each model's own, or the base's for both."""
+
+    OWN = "own"
+    BASE = "base"
+
+
+ALLOWABLE = (
+    "adapter", "context", "engine", "identity", "precision", "sampling", "template", "tokenizer",
+)
+"""Differences in the setup that a user may declare with `--allow`; everything else must be equal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRef:
+    """A model as a user names it, taken apart.
+
+    Attributes:
+        text: The reference as written.
+        engine: Name of the engine that opens it, a key of `catalog.ENGINES`.
+        target: Path, hub id, URL or script that the engine opens.
+        adapter: Path of a LoRA adapter, `""` without one.
+        model: Model name on a server, `""` where the target says it all.
+    """
+
+    text: str
+    engine: str
+    target: str
+    adapter: str = ""
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditSpec:
+    """Everything that decides what is asked and how it is judged.
+
+    Attributes:
+        base: The plain model.
+        student: The distillation made from it.
+        suite: Named size of the audit, see `tasks.suites`.
+        tasks: Task names; empty means all of the suite.
+        margin: Largest loss that still counts as equivalent, in score units (0.03 is 3 points).
+        alpha: Two-sided error rate of `better` and `worse`, one-sided of each equivalence test.
+        seed: Seed of items and of sampled replies.
+        sampling: Where decoding settings come from.
+        template: Whose chat template renders the requests.
+        thinking: What is asked of templates that can switch thinking.
+        allow: Differences in the setup that the user declared.
+        items: Items per task, 0 for the suite's own number.
+        max_tokens: Cap of reply tokens for every item, 0 for the task's own.
+    """
+
+    base: ModelRef
+    student: ModelRef
+    suite: str = "quick"
+    tasks: tuple[str, ...] = ()
+    margin: float = 0.03
+    alpha: float = 0.05
+    seed: int = 0
+    sampling: SamplingPolicy = SamplingPolicy.AUTO
+    template: TemplatePolicy = TemplatePolicy.OWN
+    thinking: Thinking = Thinking.DEFAULT
+    allow: tuple[str, ...] = ()
+    items: int = 0
+    max_tokens: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse values that no audit can be run with.
+
+        Raises:
+            UsageError: A number out of its range or an unknown name in `allow`.
+        """
+        if not 0.0 < self.margin < 1.0:
+            msg = f"margin == {self.margin}, must lie between 0 and 1 (0.03 is 3 points)"
+            raise UsageError(msg)
+        if not 0.0 < self.alpha <= 0.5:
+            msg = f"alpha == {self.alpha}, must lie in (0, 0.5]"
+            raise UsageError(msg)
+        if self.items < 0 or self.max_tokens < 0:
+            msg = f"items == {self.items} and max_tokens == {self.max_tokens}, must not be negative"
+            raise UsageError(msg)
+        unknown = sorted(set(self.allow) - set(ALLOWABLE))
+        if unknown:
+            msg = f"cannot allow {', '.join(unknown)}: known differences are {', '.join(ALLOWABLE)}"
+            raise UsageError(msg)

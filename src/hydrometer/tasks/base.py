@@ -1,0 +1,94 @@
+"""The task protocol: one source of items with its grader, belonging to one capability.
+
+A task is one file of at most 120 lines. It makes item `i` from the seed and `i` alone, so that a smaller suite
+is a prefix of a larger one and a base answered for the quick suite is not asked again for the full one. It
+brings its own grader cases, and the contract suite runs them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import ClassVar
+
+from hydrometer.errors import HydrometerError
+from hydrometer.items import Item, Kind
+from hydrometer.outcomes import Grade, Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraderCase:
+    """A reply whose grade is known: what a task's grader is tested with.
+
+    Attributes:
+        name: What the case shows: `right`, `wrong`, `empty`, `refusal`, `template_echo`, or a trap's name.
+        item: The item it answers.
+        reply: The answer text, thinking already split off.
+        status: The status the grader must find.
+        value: The value it must give, None unless graded.
+    """
+
+    name: str
+    item: Item
+    reply: str
+    status: Status
+    value: float | None = None
+
+
+class Task(ABC):
+    """One task. Subclasses set the class attributes and implement three methods.
+
+    Attributes:
+        name: Name in the catalogue.
+        version: Raised whenever items or grades change.
+        capability: What a reader cares about, the unit of verdicts.
+        summary: One line for tables: what is asked.
+        kind: How its items are asked.
+        chance: Score that guessing reaches, subtracted nowhere but shown and used for the below-chance alarm.
+        limit: Largest number of distinct items, 0 if there is no end.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    capability: ClassVar[str]
+    summary: ClassVar[str]
+    kind: ClassVar[Kind] = Kind.GENERATE
+    chance: ClassVar[float] = 0.0
+    limit: ClassVar[int] = 0
+
+    @abstractmethod
+    def make(self, rng: Random, index: int) -> Item:
+        """Make item `index`; `rng` is seeded from the seed, the task and the index."""
+
+    @abstractmethod
+    def grade(self, item: Item, reply: str) -> Grade:
+        """Judge a finished, unrefused, thinking-free reply. Not called for choice tasks."""
+
+    @abstractmethod
+    def cases(self) -> Sequence[GraderCase]:
+        """Replies whose grades are known, at least right, wrong, empty, refusal and template echo."""
+
+    def items(self, n: int, seed: int) -> tuple[Item, ...]:
+        """Return the first `n` distinct items for a seed.
+
+        Raises:
+            HydrometerError: The generator repeats itself so often that `n` distinct items cannot be made.
+        """
+        wanted = min(n, self.limit) if self.limit else n
+        found: dict[str, Item] = {}
+        for index in range(wanted * 20 + 100):
+            if len(found) == wanted:
+                return tuple(found.values())
+            item = self.make(item_rng(self.name, seed, index), index)
+            found.setdefault(item.id, item)
+        msg = f"task {self.name!r} made only {len(found)} distinct items of {wanted}"
+        raise HydrometerError(msg)
+
+
+def item_rng(task: str, seed: int, index: int) -> Random:
+    """Return the random generator of one item, independent of every other item's."""
+    entropy = hashlib.sha256(f"{task}|{seed}|{index}".encode()).digest()
+    return Random(int.from_bytes(entropy[:8], "big"))  # noqa: S311 - reproducible items, not secrets
