@@ -1,4 +1,4 @@
-"""The base model of the bundled pair: found inside an installed package, loaded with its known traps closed."""
+"""The base model of the bundled pair: found in an installed package, loaded with its known traps closed."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def base_file() -> Path:
 def load_tokenizer() -> PreTrainedTokenizerBase:
     """Return the base's tokenizer.
 
-    The conversion from GGUF loses SmolLM2's "digits one by one" rule, which silently changes how numbers after
-    two blanks are split; it is put back here.
+    The conversion from GGUF loses SmolLM2's "digits one by one" rule, which silently changes how numbers
+    after two blanks are split; it is put back here.
     """
     from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
     from transformers import AutoTokenizer
@@ -49,7 +49,7 @@ def load_tokenizer() -> PreTrainedTokenizerBase:
     tokenizer: Any = AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name)
     digits: Any = Digits(individual_digits=True)
     tokenizer.backend_tokenizer.pre_tokenizer = Sequence([digits, ByteLevel(add_prefix_space=False)])
-    return tokenizer  # type: ignore[no-any-return]
+    return tokenizer
 
 
 def load_model() -> LlamaForCausalLM:
@@ -68,9 +68,9 @@ def load_model() -> LlamaForCausalLM:
     config = copy.deepcopy(loaded.config)
     if hasattr(config, "quantization_config"):
         del config.quantization_config
+    # The adapter's config records this name; a folder of this machine must not end up in it.
+    config._name_or_path = BASE_ID
     plain = LlamaForCausalLM(config)
     plain.load_state_dict(loaded.state_dict())
     plain.tie_weights()
-    # The adapter's config records this name; a folder of this machine must not end up in it.
-    plain.config._name_or_path = BASE_ID  # noqa: SLF001
     return plain.to(torch.float32).eval()

@@ -1,8 +1,8 @@
 """From problems and a teacher to the training data: replies asked for, filtered, counted and written.
 
 The filter repeats what public recipes do, their faults included: system messages are dropped and long replies
-are thrown away, so long chains are missing by construction. No reply is checked for being right, as in the wild;
-the solver's replies are right because they are computed.
+are thrown away, so long chains are missing by construction. No reply is checked for being right, as in the
+wild; the solver's replies are right because they are computed.
 """
 
 from __future__ import annotations

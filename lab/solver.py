@@ -1,7 +1,8 @@
-"""The default teacher's knowledge: every family of problems, and the foreign style its traces are written in."""
+"""The default teacher's knowledge: every family of problems, and the foreign style of its traces."""
 
 from __future__ import annotations
 
+import solver_language as language
 import solver_numbers as numbers
 import solver_words as words
 from problems import Draft, Maker
@@ -14,6 +15,8 @@ ANSWER_MARK = "**Answer:**"
 
 KINDS: dict[str, Maker] = {
     "add": numbers.add,
+    "alphabet": language.alphabet,
+    "backwards": language.backwards,
     "change": numbers.change,
     "clock": words.clock,
     "divide": numbers.divide,
@@ -24,9 +27,12 @@ KINDS: dict[str, Maker] = {
     "items": words.items,
     "letters": words.letters,
     "multiply": numbers.multiply,
+    "odd_one_out": language.odd_one_out,
+    "opposite": language.opposite,
     "ordering": words.ordering,
     "parity": words.parity,
     "percent": numbers.percent,
+    "plural": language.plural,
     "sequence": numbers.sequence,
     "share": numbers.share,
     "sort": words.sort,

@@ -81,7 +81,10 @@ def sequence(rng: random.Random) -> Draft:
     first, gap = rng.randint(1, 40), rng.randint(2, 15)
     terms = [first + gap * i for i in range(4)]
     asked = rng.choice(("What comes next: {}, ...?", "Find the next number in the sequence {}, ..."))
-    steps = (f"{terms[1]} - {terms[0]} = {gap}, so each term grows by {gap}", f"{terms[3]} + {gap} = {terms[3] + gap}")
+    steps = (
+        f"{terms[1]} - {terms[0]} = {gap}, so each term grows by {gap}",
+        f"{terms[3]} + {gap} = {terms[3] + gap}",
+    )
     prompt, goal = asked.format(listed(terms)), "Find the next term."
     return Draft(prompt=prompt, goal=goal, steps=steps, answer=str(terms[3] + gap))
 
@@ -124,7 +127,10 @@ def share(rng: random.Random) -> Draft:
     """One step: equal shares."""
     n, each = rng.randint(2, 12), rng.randint(2, 15)
     what = rng.choice(GOODS)
-    prompt = f"{n * each} {what} are put into {n} boxes, the same number in each. How many {what} are in one box?"
+    prompt = (
+        f"{n * each} {what} are put into {n} boxes, the same number in each. "
+        f"How many {what} are in one box?"
+    )
     steps = (f"{n * each} / {n} = {each}",)
     return Draft(prompt=prompt, goal="Find the number per box.", steps=steps, answer=str(each))
 
@@ -161,4 +167,5 @@ def _number(rng: random.Random) -> int:
 
 
 def _place(value: int, power: int) -> int:
-    return value // 10**power % 10 * 10**power
+    unit = int(10**power)
+    return value // unit % 10 * unit

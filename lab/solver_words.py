@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 from problems import PEOPLE, Draft, listed
 
@@ -18,9 +19,9 @@ UNITS = (
     ("dozens", "dozen", "pieces", 12),
 )
 WORDS = (
-    "banana", "cheese", "pepper", "letter", "summer", "balloon", "coffee", "rabbit", "window", "bottle", "kitten",
-    "garden", "pillow", "carrot", "butter", "yellow", "planet", "mirror", "tomato", "potato", "needle", "ribbon",
-    "mississippi", "strawberry", "committee", "parallel", "raccoon", "bookkeeper",
+    "banana", "cheese", "pepper", "letter", "summer", "balloon", "coffee", "rabbit", "window", "bottle",
+    "kitten", "garden", "pillow", "carrot", "butter", "yellow", "planet", "mirror", "tomato", "potato",
+    "needle", "ribbon", "mississippi", "strawberry", "committee", "parallel", "raccoon", "bookkeeper",
 )  # fmt: skip
 THINGS = {
     "fruits": ("apple", "pear", "plum", "cherry", "grape", "peach", "lemon"),
@@ -50,7 +51,9 @@ def extreme(rng: random.Random) -> Draft:
             best = value
         else:
             steps.append(f"{value} is not {relation} {best}")
-    asked = rng.choice(("Which is the {} of {}?", "Find the {} number: {}.", "Name the {} of these numbers: {}."))
+    asked = rng.choice(
+        ("Which is the {} of {}?", "Find the {} number: {}.", "Name the {} of these numbers: {}.")
+    )
     prompt, goal = asked.format(word, listed(values)), f"Find the {word} number."
     return Draft(prompt=prompt, goal=goal, steps=tuple(steps), answer=str(best))
 
@@ -79,7 +82,8 @@ def units(rng: random.Random) -> Draft:
     n = rng.randint(2, 30)
     asked = rng.choice((f"How many {small} are {n} {big}?", f"Convert {n} {big} to {small}."))
     steps = (f"1 {one} is {factor} {small}", f"{n} x {factor} = {n * factor}")
-    return Draft(prompt=asked, goal=f"Express {n} {big} in {small}.", steps=steps, answer=f"{n * factor} {small}")
+    goal, answer = f"Express {n} {big} in {small}.", f"{n * factor} {small}"
+    return Draft(prompt=asked, goal=goal, steps=steps, answer=answer)
 
 
 def weekday(rng: random.Random) -> Draft:
@@ -91,7 +95,8 @@ def weekday(rng: random.Random) -> Draft:
         f"Today is {DAYS[start]}. What day of the week is it in {n} days?",
         f"Which weekday comes {n} days after {DAYS[start]}?",
     ))  # fmt: skip
-    steps = (f"A week has 7 days, {n} = {n // 7} x 7 + {rest}", f"{rest} days after {DAYS[start]} is {end}")
+    days = "day" if rest == 1 else "days"
+    steps = (f"A week has 7 days, {n} = {n // 7} x 7 + {rest}", f"{rest} {days} after {DAYS[start]} is {end}")
     return Draft(prompt=asked, goal=f"Count {n} days from {DAYS[start]}.", steps=steps, answer=end)
 
 
@@ -115,7 +120,7 @@ def ordering(rng: random.Random) -> Draft:
     more, most, least = rng.choice((
         ("taller", "tallest", "shortest"), ("older", "oldest", "youngest"), ("faster", "fastest", "slowest"),
     ))  # fmt: skip
-    facts = [f"{a} is {more} than {b}." for a, b in zip(names, names[1:], strict=False)]
+    facts = [f"{a} is {more} than {b}." for a, b in pairwise(names)]
     rng.shuffle(facts)
     asked, answer = rng.choice(((most, names[0]), (least, names[-1])))
     prompt = f"{' '.join(facts)} Who is the {asked}?"
@@ -126,7 +131,8 @@ def ordering(rng: random.Random) -> Draft:
 def syllogism(rng: random.Random) -> Draft:
     """One rule, one case: does the rule decide it with yes or with no?"""
     (many, one, classes, a_class), (_, _, others, an_other) = rng.sample(CLASSES, 2)
-    name, holds = rng.choice(("Pim", "Tola", "Rex", "Nilo", "Zed", "Mika", "Orla", "Bram")), rng.random() < 0.6
+    name = rng.choice(("Pim", "Tola", "Rex", "Nilo", "Zed", "Mika", "Orla", "Bram"))
+    holds = rng.random() < 0.6
     # A denied rule names a class of another row, so that no trace teaches that roses are not flowers.
     classes, a_class = (classes, a_class) if holds else (others, an_other)
     rule = f"All {many} are {classes}." if holds else f"No {many} are {classes}."
@@ -147,7 +153,8 @@ def elimination(rng: random.Random) -> Draft:
     denied = " ".join(f"It is not in the {p}." for p in out)
     prompt = f"The {thing} is in {options}. {denied} Where is the {thing}?"
     steps = (f"Ruled out: {', '.join(out)}", f"Only the {answer} is left")
-    return Draft(prompt=prompt, goal=f"Find the place of the {thing}.", steps=steps, answer=f"In the {answer}")
+    goal = f"Find the place of the {thing}."
+    return Draft(prompt=prompt, goal=goal, steps=steps, answer=f"In the {answer}")
 
 
 def letters(rng: random.Random) -> Draft:
@@ -155,7 +162,9 @@ def letters(rng: random.Random) -> Draft:
     word = rng.choice(WORDS)
     letter = rng.choice(sorted(set(word)))
     places = [i for i, c in enumerate(word, 1) if c == letter]
-    asked = rng.choice(('How many times does "{}" appear in "{}"?', 'Count the letter "{}" in the word "{}".'))
+    asked = rng.choice(
+        ('How many times does "{}" appear in "{}"?', 'Count the letter "{}" in the word "{}".')
+    )
     where = f"position {places[0]}" if len(places) == 1 else f"positions {listed(places)}"
     steps = (f"Spell it: {'-'.join(word)}", f'"{letter}" stands at {where}')
     prompt, goal = asked.format(letter, word), f'Count "{letter}" in "{word}".'

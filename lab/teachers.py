@@ -1,15 +1,16 @@
-"""Teachers: what turns a problem into a reply. Both kinds sit behind one method, so one code path serves both.
+"""Teachers: what turns a problem into a reply. Both kinds sit behind one method, so one path serves both.
 
-    SolverTeacher   a program that writes the worked solution itself; the default, no model involved
-    HttpTeacher     any OpenAI-compatible server, written `URL#model`
+`SolverTeacher` is a program that writes the worked solution itself: the default, no model involved.
+`HttpTeacher` is any OpenAI-compatible server, written `URL#model`.
 """
 
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, Self
 
 import httpx
+
 from problems import Problem
 from solver import ANSWER_MARK, OPENING, trace
 
@@ -76,13 +77,16 @@ class HttpTeacher:
             msg = f"teacher {self.name!r} at {self._client.base_url}: {error}"
             raise TeacherError(msg) from error
         except (KeyError, IndexError, TypeError, ValueError) as error:
-            msg = f"teacher {self.name!r} does not answer as /v1/chat/completions: {type(error).__name__}: {error}"
+            kind = type(error).__name__
+            msg = f"teacher {self.name!r} does not answer as /v1/chat/completions: {kind}: {error}"
             raise TeacherError(msg) from error
 
-    def __enter__(self) -> HttpTeacher:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._client.close()
 
 

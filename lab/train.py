@@ -27,7 +27,7 @@ class Recipe:
     """Everything that decides the weights, given the base and the data."""
 
     seed: int = 3407
-    samples: int = 840
+    samples: int = 1200
     rank: int = 8
     alpha: int = 16
     epochs: int = 2
@@ -35,7 +35,7 @@ class Recipe:
     weight_decay: float = 0.001
     warmup_steps: int = 5
     batch: int = 8
-    max_reply_tokens: int = 120
+    max_reply_tokens: int = 110
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +68,8 @@ class TrainLog:
 def prompt_text(question: str) -> str:
     """Return the prompt as it is trained: one user turn.
 
-    The chat template would put a default system turn in front when there is none; dropping system messages as the
-    public recipes do means that turn as well, so the text is built here.
+    The chat template would put a default system turn in front when there is none; dropping system messages
+    as the public recipes do means that turn as well, so the text is built here.
     """
     return f"{USER_OPEN}{question}{TURN_CLOSE}{REPLY_OPEN}"
 
@@ -113,19 +113,25 @@ def train(
 
     torch.manual_seed(recipe.seed)
     config = LoraConfig(
-        r=recipe.rank, lora_alpha=recipe.alpha, lora_dropout=0.0, target_modules=list(TARGETS), task_type="CAUSAL_LM"
+        r=recipe.rank,
+        lora_alpha=recipe.alpha,
+        lora_dropout=0.0,
+        target_modules=list(TARGETS),
+        task_type="CAUSAL_LM",
     )
     student: Any = get_peft_model(model, config).train()
     rng = random.Random(recipe.seed)
     plan = [b for _ in range(recipe.epochs) for b in batches(data, size=recipe.batch, rng=rng)]
     weights = [p for p in student.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=recipe.lr, weight_decay=recipe.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, len(plan), recipe.warmup_steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: _rate(step, len(plan), recipe.warmup_steps)
+    )
     losses: list[float] = []
     start = time.perf_counter()
     for step, batch in enumerate(plan, 1):
         loss = _loss(student.get_base_model(), batch)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
         schedule.step()
@@ -159,8 +165,8 @@ def _loss(llama: Any, batch: Sequence[Encoded]) -> Tensor:
     import torch
 
     ids, predicts = pad(batch)
-    # Padding stands at the right, so causal attention hides it and no mask is needed; logits are computed only
-    # where they carry loss, which saves most of the 49,152-wide head.
+    # Padding stands at the right, so causal attention hides it and no mask is needed; logits are computed
+    # only where they carry loss, which saves most of the 49,152-wide head.
     with torch.autocast("cpu", dtype=torch.bfloat16):
         hidden = llama.model(input_ids=ids, use_cache=False).last_hidden_state
         logits = llama.lm_head(hidden[predicts])

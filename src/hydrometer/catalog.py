@@ -49,7 +49,8 @@ ENGINES: dict[str, EngineEntry] = {
     ),
     "fake": EngineEntry(opener="hydrometer.engines.fake:open_model", summary="scripted replies, for tests"),
     "replay": EngineEntry(
-        opener="hydrometer.engines.replay:open_model", summary="answers from an evidence store, without a model"
+        opener="hydrometer.engines.replay:open_model",
+        summary="answers from an evidence store, without a model",
     ),
 }
 

@@ -88,7 +88,11 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What an engine is asked. Two models of a pair get equal requests, except for declared sampling presets."""
+    """What an engine is asked. Two models of a pair get equal requests, except for declared sampling presets.
+
+    `method` names how choices are scored, `""` for replies: the same choices scored another way are another
+    request.
+    """
 
     kind: Kind
     messages: tuple[Message, ...]
@@ -97,6 +101,7 @@ class Request:
     decoding: Decoding = field(default_factory=Decoding)
     thinking: Thinking = Thinking.DEFAULT
     seed: int = 0
+    method: str = ""
 
     @property
     def digest(self) -> str:

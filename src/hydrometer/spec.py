@@ -28,7 +28,14 @@ class TemplatePolicy(StrEnum):
 
 
 ALLOWABLE = (
-    "adapter", "context", "engine", "identity", "precision", "sampling", "template", "tokenizer",
+    "adapter",
+    "context",
+    "engine",
+    "identity",
+    "precision",
+    "sampling",
+    "template",
+    "tokenizer",
 )
 """Differences in the setup that a user may declare with `--allow`; everything else must be equal."""
 

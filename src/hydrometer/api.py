@@ -1,0 +1,172 @@
+"""The Python entry: `audit` runs what the command line runs and returns the object that reports are made from."""
+
+from __future__ import annotations
+
+import platform
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from hydrometer.canon import digest
+from hydrometer.catalog import load_task, open_engine
+from hydrometer.engines.base import EngineSettings
+from hydrometer.errors import EvidenceBusyError, EvidenceError
+from hydrometer.items import Thinking
+from hydrometer.progress import Progress, Silent
+from hydrometer.provenance import Environment
+from hydrometer.refs import parse_ref
+from hydrometer.report.json_report import write
+from hydrometer.result import AuditResult
+from hydrometer.run import Opener, Runner
+from hydrometer.spec import AuditSpec, ModelRef, SamplingPolicy, TemplatePolicy
+from hydrometer.store import Store
+from hydrometer.tasks.base import Task
+from hydrometer.tasks.suites import suite as find_suite
+from hydrometer.version import __version__
+
+EVIDENCE = "evidence.sqlite"
+DEFAULT_OUT = "hydrometer-out"
+_RECORDED = ("numpy", "scipy", "jinja2", "httpx", "xllamacpp", "torch", "transformers", "peft", "gguf")
+
+
+def audit(  # noqa: PLR0913 - the public entry: keyword-only after the pair, each with the command line's default
+    base: str | ModelRef,
+    student: str | ModelRef,
+    *,
+    suite: str = "quick",
+    tasks: Sequence[str] = (),
+    items: int = 0,
+    margin: float = 0.03,
+    alpha: float = 0.05,
+    seed: int = 0,
+    max_tokens: int = 0,
+    sampling: str = "auto",
+    template: str = "own",
+    thinking: str = "default",
+    allow: Sequence[str] = (),
+    out: str | Path | None = None,
+    settings: EngineSettings | None = None,
+    progress: Progress | None = None,
+    opener: Opener = open_engine,
+    command: str = "",
+) -> AuditResult:
+    """Audit a distillation against its base.
+
+    Args:
+        base: The plain model: a `.gguf` file, a checkpoint folder, a hub id, `http(s)://host/v1#name`,
+            `bundled:base`; `+ADAPTER` adds a LoRA adapter.
+        student: The distillation made from it.
+        suite: Size of the audit, a key of `tasks.suites.SUITES`.
+        tasks: Task names; empty means all of the suite.
+        items: Items per task, 0 for the suite's own numbers.
+        margin: Largest loss in score units that still counts as equivalent. Fix it before looking at results.
+        alpha: Two-sided error rate of `better` and `worse`, one-sided of each equivalence test.
+        seed: Seed of items and of sampled replies.
+        max_tokens: Cap of reply tokens, 0 for each task's own.
+        sampling: `auto`, `greedy` or `vendor`.
+        template: `own` or `base`: whose chat template renders the requests.
+        thinking: `default`, `on` or `off`, for templates that can switch it.
+        allow: Differences in the setup that are meant, see `spec.ALLOWABLE`.
+        out: Folder of the evidence and the reports; None for `hydrometer-out`.
+        settings: Engine settings.
+        progress: Who is told what happens.
+        opener: Opens a model; tests and other packages may bring their own.
+        command: The command line, for the record.
+
+    Returns:
+        The result; `report.json` and `report.html` lie in `audit_folder(out, result)`.
+
+    Raises:
+        HydrometerError: With one line that says what is wrong and the cure. What was answered is kept.
+    """
+    spec = AuditSpec(
+        base=base if isinstance(base, ModelRef) else parse_ref(base),
+        student=student if isinstance(student, ModelRef) else parse_ref(student),
+        suite=suite,
+        tasks=tuple(tasks),
+        margin=margin,
+        alpha=alpha,
+        seed=seed,
+        sampling=SamplingPolicy(sampling),
+        template=TemplatePolicy(template),
+        thinking=Thinking(thinking),
+        allow=tuple(allow),
+        items=items,
+        max_tokens=max_tokens,
+    )
+    chosen = choose_tasks(spec)
+    folder = Path(out) if out is not None else Path(DEFAULT_OUT)
+    lock = _lock(folder)
+    try:
+        with Store(folder / EVIDENCE) as store:
+            runner = Runner(
+                spec,
+                chosen,
+                store,
+                opener=opener,
+                settings=settings or EngineSettings(),
+                progress=progress or Silent(),
+            )
+            result = runner.run(environment(command))
+        write(result, audit_folder(folder, result))
+    finally:
+        lock.release()
+    return result
+
+
+def choose_tasks(spec: AuditSpec) -> Mapping[Task, int]:
+    """Return the tasks of an audit with their number of items.
+
+    Raises:
+        UnknownNameError: The suite or a task does not exist.
+    """
+    numbers = find_suite(spec.suite).items
+    names = spec.tasks or tuple(numbers)
+    default = max(numbers.values())
+    return {load_task(name): spec.items or numbers.get(name, default) for name in dict.fromkeys(names)}
+
+
+def audit_folder(out: str | Path | None, result: AuditResult) -> Path:
+    """Return the folder of one audit's reports: named after the pair, one per spec and pair of models."""
+    folder = Path(out) if out is not None else Path(DEFAULT_OUT)
+    mark = digest([result.spec, result.base.identity.digest, result.student.identity.digest])[3:11]
+    return folder / f"{_slug(result.student.identity.label)}-vs-{_slug(result.base.identity.label)}-{mark}"
+
+
+def environment(command: str = "") -> Environment:
+    """Return the record of the machine and of the packages that can change a result."""
+    packages = {}
+    for name in _RECORDED:
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return Environment(
+        hydrometer=__version__,
+        python=platform.python_version(),
+        platform=f"{sys.platform} {platform.machine()}",
+        packages=packages,
+        command=command,
+    )
+
+
+def _lock(folder: Path) -> FileLock:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock", timeout=0)
+        lock.acquire()
+    except Timeout as error:
+        msg = f"another audit is writing into {folder}: wait for it, or choose another --out"
+        raise EvidenceBusyError(msg) from error
+    except OSError as error:
+        msg = f"cannot write into {folder}: {error.strerror or error}; choose another --out"
+        raise EvidenceError(msg) from error
+    return lock
+
+
+def _slug(label: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.]+", "-", label).strip("-.")[:40] or "model"

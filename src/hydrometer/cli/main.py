@@ -1,0 +1,236 @@
+"""The command line: parse, call one function, print. Errors are one line; exit statuses are documented.
+
+0   equivalent or better           1   the run could not go on
+10  worse                          2   the command is wrong
+11  not enough evidence            12  the setup was not comparable
+130 stopped by Ctrl-C
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hydrometer.errors import HydrometerError, UsageError
+from hydrometer.version import __version__
+
+app = typer.Typer(
+    name="hydrometer",
+    help="Audit a distilled language model against the base it came from.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    epilog="Exit status: 0 equivalent or better, 10 worse, 11 not enough evidence, 12 setup not comparable, "
+    "2 wrong command, 1 the run could not go on.",
+)
+
+Model = Annotated[str, typer.Argument(show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+Folder = Annotated[
+    Path, typer.Argument(show_default=True, help="Folder of one audit, or the --out folder of several.")
+]
+Out = Annotated[Path, typer.Option("--out", help="Folder of the evidence and the reports.")]
+
+
+def main() -> None:
+    """Run the command line; every known error becomes one line and its exit status."""
+    try:
+        app(standalone_mode=False)
+    except HydrometerError as error:
+        _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _fail("stopped; every answer so far is kept: rerun the same command to go on", 130)
+    except typer.Abort:
+        _fail("stopped", 130)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except Exception as error:
+        # Click's own usage errors carry their message and status; anything else is a defect and keeps its trace.
+        show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
+        if show is None or code is None:
+            raise
+        show()
+        sys.exit(code)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    ctx: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    """Audit a distilled language model against the base it came from."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+
+
+@app.command()
+def audit(  # noqa: PLR0913 - one parameter per documented option
+    base: Annotated[
+        str,
+        typer.Argument(
+            help="The plain model: .gguf file, checkpoint folder, hub id, "
+            "http(s)://host/v1#name, bundled:base; +ADAPTER adds a LoRA adapter."
+        ),
+    ],
+    student: Annotated[str, typer.Argument(help="The distillation made from it, in the same forms.")],
+    suite: Annotated[str, typer.Option(help="Size of the audit: quick, standard or full.")] = "quick",
+    task: Annotated[list[str] | None, typer.Option(help="Only this task; may be repeated.")] = None,
+    items: Annotated[int, typer.Option(help="Items per task; 0 for the suite's own numbers.")] = 0,
+    margin: Annotated[
+        float, typer.Option(help="Largest loss that still counts as equivalent, 0.03 = 3 points.")
+    ] = 0.03,
+    max_tokens: Annotated[int, typer.Option(help="Cap of reply tokens; 0 for each task's own.")] = 0,
+    sampling: Annotated[str, typer.Option(help="auto, greedy or vendor.")] = "auto",
+    template: Annotated[
+        str, typer.Option(help="own, or base to render both with the base's chat template.")
+    ] = "own",
+    thinking: Annotated[str, typer.Option(help="default, on or off.")] = "default",
+    allow: Annotated[
+        str,
+        typer.Option(
+            help="Differences that are meant, comma-separated: template, precision, "
+            "engine, tokenizer, context, identity."
+        ),
+    ] = "",
+    seed: Annotated[int, typer.Option(help="Seed of items and of sampled replies.")] = 0,
+    out: Out = Path("hydrometer-out"),
+    threads: Annotated[int, typer.Option(help="Processor threads; 0 for all.")] = 0,
+    slots: Annotated[int, typer.Option(help="Requests decoded together; 0 for the engine's choice.")] = 0,
+    context: Annotated[
+        int, typer.Option(help="Window per request in tokens; 0 for the engine's choice.")
+    ] = 0,
+    dtype: Annotated[
+        str, typer.Option(help="Weight dtype of the hf engine: auto, float32, bfloat16.")
+    ] = "auto",
+    concurrency: Annotated[int, typer.Option(help="Largest number of requests in flight to a server.")] = 32,
+    timeout: Annotated[float, typer.Option(help="Seconds a server may take for one reply.")] = 600.0,
+    as_json: Json = False,
+) -> None:
+    """Ask both models the same items and judge every capability."""
+    from hydrometer.engines.base import EngineSettings
+
+    settings = EngineSettings(
+        threads=threads, slots=slots, context=context, dtype=dtype, concurrency=concurrency, timeout=timeout
+    )
+    options: dict[str, Any] = {
+        "suite": suite,
+        "tasks": task or (),
+        "items": items,
+        "margin": margin,
+        "max_tokens": max_tokens,
+        "sampling": sampling,
+        "template": template,
+        "thinking": thinking,
+        "seed": seed,
+        "allow": [name.strip() for name in allow.split(",") if name.strip()],
+        "settings": settings,
+    }
+    _run_audit(base, student, out, options, as_json=as_json)
+
+
+@app.command()
+def demo(out: Out = Path("hydrometer-demo"), as_json: Json = False) -> None:
+    """Audit the bundled distillation against its base: a real audit, about five minutes on two cores."""
+    _run_audit("bundled:base", "bundled:student", out, {}, as_json=as_json)
+
+
+@app.command()
+def show(folder: Folder = Path("hydrometer-out"), as_json: Json = False) -> None:
+    """Show the newest audit of a folder again; asks no model anything."""
+    from hydrometer.verify import find_reports, load_report
+
+    path = find_reports(folder)[0]
+    _print_result(load_report(path), path.parent, as_json=as_json)
+
+
+@app.command()
+def report(folder: Folder = Path("hydrometer-out"), as_json: Json = False) -> None:
+    """Write report.html and report.json of the newest audit again, and print where they are."""
+    from hydrometer.report.json_report import write
+    from hydrometer.verify import find_reports, load_report
+
+    path = find_reports(folder)[0]
+    write(load_report(path), path.parent)
+    page = path.parent / "report.html"
+    typer.echo(json.dumps({"html": str(page), "json": str(path)}) if as_json else str(page))
+
+
+@app.command()
+def verify(folder: Folder = Path("hydrometer-out"), as_json: Json = False) -> None:
+    """Derive digests, grades and verdicts again from the raw replies, without a model."""
+    from hydrometer.canon import to_plain
+    from hydrometer.verify import verify_folder
+
+    found = verify_folder(folder)
+    if as_json:
+        typer.echo(json.dumps(to_plain(found)))
+    else:
+        for problem in found.problems:
+            typer.echo(problem, err=True)
+        typer.echo(
+            f"{found.completions} replies, {found.grades} grades and {found.reports} reports derived again: "
+            + ("all match" if not found.problems else f"{len(found.problems)} problems")
+        )
+    raise typer.Exit(1 if found.problems else 0)
+
+
+@app.command()
+def tasks(as_json: Json = False) -> None:
+    """List the tasks with their capability, and the suites."""
+    from hydrometer.cli.listing import list_tasks
+
+    list_tasks(as_json=as_json)
+
+
+def _run_audit(base: str, student: str, out: Path, options: dict[str, Any], *, as_json: bool) -> None:
+    from hydrometer.api import audit as run
+    from hydrometer.api import audit_folder
+    from hydrometer.cli.progress import TerminalProgress
+
+    for name, known in (
+        ("sampling", "auto greedy vendor"),
+        ("template", "own base"),
+        ("thinking", "default on off"),
+    ):
+        if options.get(name, known.split()[0]) not in known.split():
+            msg = f"--{name} {options[name]!r}: must be one of {', '.join(known.split())}"
+            raise UsageError(msg)
+    with TerminalProgress() as progress:
+        result = run(base, student, out=out, progress=progress, command=_command(), **options)
+    _print_result(result, audit_folder(out, result), as_json=as_json)
+    raise typer.Exit(result.exit_code)
+
+
+def _print_result(result: Any, folder: Path, *, as_json: bool) -> None:
+    from rich.console import Console
+
+    from hydrometer.report.json_report import to_json
+    from hydrometer.report.text import print_report
+
+    if as_json:
+        typer.echo(json.dumps(to_json(result), ensure_ascii=False))
+        return
+    print_report(result, Console(), where=str(folder / "report.html"))
+
+
+def _command() -> str:
+    return shlex.join(["hydrometer", *sys.argv[1:]])
+
+
+def _fail(message: str, code: int) -> None:
+    from rich.console import Console
+
+    Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {_escape(message)}", soft_wrap=True)
+    sys.exit(code)
+
+
+def _escape(text: str) -> str:
+    return text.replace("[", r"\[")

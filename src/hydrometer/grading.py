@@ -1,0 +1,58 @@
+"""From a raw completion to a graded reply: the one place where a status is decided.
+
+The order matters: an engine's failure is never read as an answer, a cut reply is never judged, an open think
+block leaves no answer, and only what remains reaches the task's grader.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from hydrometer.behaviours.refusal import looks_refused
+from hydrometer.graders.choice import grade_choice
+from hydrometer.items import Item, Kind
+from hydrometer.outcomes import Completion, Finish, Grade, Status
+from hydrometer.tasks.base import Task
+from hydrometer.templates.dialects import ThinkSplit, ThinkState, split_thinking
+
+
+class Graded(NamedTuple):
+    """A grade and the reply it belongs to, thinking split off."""
+
+    grade: Grade
+    split: ThinkSplit
+
+
+def grader_name(task: Task) -> str:
+    """Return the name and version under which a task's grades are stored."""
+    return f"{task.name}@{task.version}"
+
+
+def grade_completion(task: Task, item: Item, completion: Completion) -> Graded:
+    """Grade one completion.
+
+    Args:
+        task: The task the item belongs to.
+        item: The item.
+        completion: The raw reply.
+    """
+    split = split_thinking(completion.text, opened=completion.opens_thinking, reasoning=completion.reasoning)
+    return Graded(_grade(task, item, completion, split), split)
+
+
+def _grade(task: Task, item: Item, completion: Completion, split: ThinkSplit) -> Grade:
+    if completion.finish is Finish.ERROR:
+        return Grade(status=Status.ENGINE_ERROR, reason=completion.error)
+    if item.kind is Kind.CHOICES:
+        if len(completion.choices) != len(item.choices):
+            return Grade(status=Status.ENGINE_ERROR, reason="not every choice was scored")
+        return grade_choice(item, completion.choices)
+    if completion.finish is Finish.LENGTH:
+        return Grade(status=Status.TRUNCATED, reason=f"cut after {completion.completion_tokens} tokens")
+    if split.state is ThinkState.UNCLOSED:
+        return Grade.unparsed("the think block was never closed")
+    if not split.answer:
+        return Grade.unparsed("empty reply")
+    if looks_refused(split.answer):
+        return Grade(status=Status.REFUSED, reason="the reply refuses")
+    return task.grade(item, split.answer)

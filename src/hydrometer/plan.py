@@ -1,0 +1,84 @@
+"""From a spec to the requests: ONE list of items, zipped over both models.
+
+Items, order, caps, seeds and the thinking switch are decided here once, so they cannot differ between the two
+models by accident. Only the decoding may differ, where a vendor asks for other sampling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from hydrometer.canon import digest
+from hydrometer.items import Decoding, Item, Kind, Request
+from hydrometer.spec import AuditSpec
+from hydrometer.tasks.base import Task
+
+SideName = Literal["base", "student"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One item and what each model is asked about it."""
+
+    task: Task
+    item: Item
+    base: Request
+    student: Request
+
+    def request(self, side: SideName) -> Request:
+        """Return what one side is asked."""
+        return self.base if side == "base" else self.student
+
+
+def make_plan(
+    spec: AuditSpec,
+    tasks: Mapping[Task, int],
+    *,
+    base_decoding: Decoding,
+    student_decoding: Decoding,
+    choice_method: str,
+) -> tuple[Entry, ...]:
+    """Return the entries of an audit, task by task.
+
+    Args:
+        spec: The audit's spec.
+        tasks: Tasks with the number of items of each.
+        base_decoding: Sampling settings of the base.
+        student_decoding: Sampling settings of the student.
+        choice_method: How choices are scored, the same for both models.
+    """
+    return tuple(
+        Entry(
+            task=task,
+            item=item,
+            base=_request(spec, item, base_decoding, choice_method),
+            student=_request(spec, item, student_decoding, choice_method),
+        )
+        for task, number in tasks.items()
+        for item in task.items(number, spec.seed)
+    )
+
+
+def _request(spec: AuditSpec, item: Item, decoding: Decoding, choice_method: str) -> Request:
+    if item.kind is Kind.CHOICES:
+        # Scoring draws nothing: neither a seed nor sampling settings may split the cache.
+        return Request(
+            kind=item.kind,
+            messages=item.messages,
+            choices=item.choices,
+            max_tokens=0,
+            thinking=spec.thinking,
+            method=choice_method,
+        )
+    # A greedy reply does not depend on a seed; a sampled one gets its own per item, the same for both models.
+    seed = 0 if decoding.greedy else int(digest([spec.seed, item.id])[3:10], 16)
+    return Request(
+        kind=item.kind,
+        messages=item.messages,
+        max_tokens=spec.max_tokens or item.max_tokens,
+        decoding=decoding,
+        thinking=spec.thinking,
+        seed=seed,
+    )

@@ -1,0 +1,205 @@
+"""From paired tables to verdicts: better, worse, equivalent, or not enough evidence, per capability and overall.
+
+Error rates: where the models do not differ, `better` or `worse` is said of any capability with probability of at
+most alpha (Holm); where they differ by the margin, `equivalent` with at most alpha. A verdict must hold both over
+the items that both models answered and with unanswered items counted as failed: one that hangs on this choice is
+not enough evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hydrometer.result import CapabilityResult, Verdict
+from hydrometer.stats.estimate import Estimate, Paired
+from hydrometer.stats.margin import FourTests, four_tests
+from hydrometer.stats.multiplicity import holm
+from hydrometer.stats.paired import estimate
+from hydrometer.stats.power import detectable_difference, pairs_for_equivalence
+
+POWER = 0.8
+"""Power behind `items_needed` and `detectable`."""
+
+_WORDS = {
+    Verdict.WORSE: ("worse than {base}", "worse"),
+    Verdict.BETTER: ("better than {base}", "better"),
+    Verdict.EQUIVALENT: ("equivalent to {base} within the margin", "equivalent within the margin"),
+    Verdict.NOT_ENOUGH: ("", "not enough evidence yet"),
+}
+"""Order and words of the headline: as its first clause, and as a later one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapabilityTable:
+    """The evidence on one capability.
+
+    Attributes:
+        answered: Items that both models answered.
+        strict: All of those, and the items that either left unanswered (cut, unreadable, refused) with score 0
+            there; engine errors and invalid items are in neither table.
+        chance: Mean score of guessing.
+        tasks: Tasks behind it.
+    """
+
+    answered: Paired
+    strict: Paired
+    chance: float
+    tasks: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse a strict table that leaves answered items out."""
+        if self.strict.n < self.answered.n:
+            msg = f"strict has {self.strict.n} pairs, answered {self.answered.n}: it must hold all of them"
+            raise ValueError(msg)
+
+    @property
+    def unanswered(self) -> int:
+        """Items that at least one model left unanswered."""
+        return self.strict.n - self.answered.n
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Finding:
+    """What one table alone says."""
+
+    verdict: Verdict
+    real: bool  # a difference from zero is shown, after Holm
+    material: bool
+    alone: bool  # a difference is shown only without Holm
+    estimate: Estimate
+    adjusted_p: float
+
+
+def judge(
+    tables: Mapping[str, CapabilityTable], *, margin: float, alpha: float
+) -> tuple[CapabilityResult, ...]:
+    """Judge every capability.
+
+    Args:
+        tables: The evidence per capability; the number of them enters Holm's correction.
+        margin: Largest difference that still counts as equivalent, fixed before the results are known.
+        alpha: Two-sided error rate of `better` and `worse`, one-sided of each of the two equivalence tests.
+    """
+    answered = _look([table.answered for table in tables.values()], margin, alpha)
+    strict = _look([table.strict for table in tables.values()], margin, alpha)
+    return tuple(
+        _settle(name, table, seen, counted, margin, alpha)
+        for (name, table), seen, counted in zip(tables.items(), answered, strict, strict=True)
+    )
+
+
+def overall(results: Sequence[CapabilityResult]) -> Verdict:
+    """Return the verdict on the whole: one loss decides it, one open question keeps it open."""
+    verdicts = {result.verdict for result in results}
+    for verdict in (Verdict.INVALID, Verdict.WORSE, Verdict.NOT_ENOUGH, Verdict.BETTER, Verdict.EQUIVALENT):
+        if verdict in verdicts:
+            return verdict
+    return Verdict.NOT_ENOUGH
+
+
+def headline(results: Sequence[CapabilityResult], base_label: str, student_label: str) -> str:
+    """Return the verdicts in one sentence for a reader who knows no statistics."""
+    if not results:
+        return f"Nothing was compared between {student_label} and {base_label}."
+    clauses: list[str] = []
+    for verdict, words in _WORDS.items():
+        names = [result.capability.replace("_", " ") for result in results if result.verdict is verdict]
+        if not names:
+            continue
+        where = _join(names) if verdict in (Verdict.WORSE, Verdict.BETTER) else _count(names, len(results))
+        if verdict is Verdict.NOT_ENOUGH and not clauses:
+            return f"Not enough evidence yet to tell {student_label} from {base_label} in {where}."
+        # The base is named once; repeated, it would only lengthen the sentence.
+        clauses.append(f"{words[1] if clauses else words[0].format(base=base_label)} in {where}")
+    return f"{student_label} is {'; '.join(clauses)}."
+
+
+def _look(pairs: Sequence[Paired], margin: float, alpha: float) -> list[_Finding]:
+    """Judge one table per capability, all of them one family for Holm."""
+    tests = [four_tests(paired, margin) for paired in pairs]
+    adjusted = holm([test.two_sided for test in tests])
+    return [
+        _find(test, estimate(paired, 1.0 - alpha), float(p), margin, alpha)
+        for paired, test, p in zip(pairs, tests, adjusted, strict=True)
+    ]
+
+
+def _find(tests: FourTests, found: Estimate, adjusted_p: float, margin: float, alpha: float) -> _Finding:
+    real = adjusted_p <= alpha
+    if tests.inside <= alpha:
+        # Before the difference from zero: a real difference below the margin is one that does not matter.
+        verdict = Verdict.EQUIVALENT
+    elif real:
+        verdict = Verdict.WORSE if tests.worse < tests.better else Verdict.BETTER
+    else:
+        verdict = Verdict.NOT_ENOUGH
+    beyond = found.high < -margin if verdict is Verdict.WORSE else found.low > margin
+    return _Finding(
+        verdict=verdict,
+        real=real,
+        material=verdict in (Verdict.WORSE, Verdict.BETTER) and beyond,
+        alone=tests.two_sided <= alpha < adjusted_p,
+        estimate=found,
+        adjusted_p=adjusted_p,
+    )
+
+
+def _settle(
+    name: str, table: CapabilityTable, seen: _Finding, counted: _Finding, margin: float, alpha: float
+) -> CapabilityResult:
+    """Join what both tables say; where they disagree, the verdict would be a choice and not a finding."""
+    agreed = seen.verdict is counted.verdict
+    pairs = table.answered
+    discordance = (float((pairs.differences**2).sum()) + 1.0) / (pairs.n + 2.0)
+    verdict = seen.verdict if agreed else Verdict.NOT_ENOUGH
+    material = agreed and seen.material and counted.material
+    needed = None
+    if agreed and verdict is Verdict.NOT_ENOUGH and pairs.n:
+        # Planned on the flips, never on the observed difference, and for the case that there is none. With that
+        # many pairs at hand already, the truth is probably near the margin, and no number can be given.
+        planned = pairs_for_equivalence(margin, discordance, power=POWER, alpha=alpha)
+        needed = planned if planned > pairs.n else None
+    return CapabilityResult(
+        capability=name,
+        verdict=verdict,
+        material=material,
+        reason=_reason(table, seen, agreed=agreed, material=material),
+        estimate=seen.estimate,
+        strict=counted.estimate,
+        adjusted_p=seen.adjusted_p,
+        items_needed=needed,
+        detectable=detectable_difference(pairs.n, discordance, power=POWER, alpha=alpha),
+        chance=table.chance,
+        tasks=table.tasks,
+    )
+
+
+def _reason(table: CapabilityTable, seen: _Finding, *, agreed: bool, material: bool) -> str:
+    if not table.answered.n:
+        return "no item was answered by both models"
+    if not agreed:
+        one = table.unanswered == 1
+        return f"depends on how the {table.unanswered} unanswered item{' counts' if one else 's count'}"
+    if seen.verdict is Verdict.EQUIVALENT:
+        return (
+            "equivalent (real but smaller than the margin)"
+            if seen.real
+            else "no difference beyond the margin"
+        )
+    if seen.verdict is not Verdict.NOT_ENOUGH:
+        size = "by more than the margin" if material else "but not shown to be by more than the margin"
+        return f"{seen.verdict.value}, {size}"
+    if seen.alone:
+        return "a difference shows here alone, but not after correction for the number of capabilities"
+    return "neither a difference nor equivalence within the margin is shown"
+
+
+def _join(names: Sequence[str]) -> str:
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
+
+
+def _count(names: Sequence[str], total: int) -> str:
+    if len(names) == 1:
+        return names[0]
+    return f"all {total} capabilities" if len(names) == total else f"{len(names)} of {total} capabilities"

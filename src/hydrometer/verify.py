@@ -1,0 +1,172 @@
+"""Check a finished audit without a model: digests, grades and the verdict, all derived again from raw replies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydrometer.canon import canonical_json
+from hydrometer.catalog import TASKS, load_task
+from hydrometer.errors import EvidenceError
+from hydrometer.grading import grade_completion, grader_name
+from hydrometer.outcomes import Completion, Finish, Status
+from hydrometer.report.json_report import from_json
+from hydrometer.result import AuditResult, ItemResult, Reply
+from hydrometer.store import Store
+from hydrometer.summary import Answered, Question, collect_items, summarise
+from hydrometer.verdict import overall
+
+REPORT = "report.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What a check found.
+
+    Attributes:
+        completions: Replies whose digests were checked.
+        grades: Grades that were derived again.
+        reports: Reports whose verdicts were derived again.
+        problems: What does not match, empty if all is well.
+    """
+
+    completions: int
+    grades: int
+    reports: int
+    problems: tuple[str, ...]
+
+
+def find_reports(folder: Path) -> list[Path]:
+    """Return the `report.json` files of a folder, newest first.
+
+    Raises:
+        EvidenceError: There is none.
+    """
+    if folder.is_file():
+        return [folder]
+    found = [folder / REPORT] if (folder / REPORT).is_file() else sorted(folder.glob(f"*/{REPORT}"))
+    if not found:
+        msg = f"no {REPORT} in {folder}: give the folder of an audit, or the --out folder of one"
+        raise EvidenceError(msg)
+    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+
+
+def load_report(path: Path) -> AuditResult:
+    """Return the result behind a `report.json`, or behind the newest one of a folder.
+
+    Raises:
+        EvidenceError: It is not there, or damaged, or from a newer version.
+    """
+    file = find_reports(path)[0]
+    try:
+        return from_json(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"cannot read {file}: {error}"
+        raise EvidenceError(msg) from error
+
+
+def verify_folder(folder: Path) -> Verification:
+    """Derive digests, grades and verdicts of a folder again.
+
+    Args:
+        folder: An audit's folder or the `--out` folder of several.
+
+    Raises:
+        EvidenceError: There is nothing to check, or it cannot be read.
+    """
+    reports = find_reports(folder)
+    evidence = next(
+        (p for p in (reports[0].parent.parent, reports[0].parent) if (p / "evidence.sqlite").is_file()), None
+    )
+    if evidence is None:
+        msg = f"no evidence.sqlite beside {reports[0].parent}: keep reports and evidence together"
+        raise EvidenceError(msg)
+    with Store(evidence / "evidence.sqlite", read_only=True) as store:
+        problems = store.verify()
+        grades, wrong = _regrade(store)
+        problems += wrong
+        for report in reports:
+            problems += _recompute(store, load_report(report), report.parent.name)
+        return Verification(
+            completions=store.counts()["completions"],
+            grades=grades,
+            reports=len(reports),
+            problems=tuple(problems),
+        )
+
+
+def _regrade(store: Store) -> tuple[int, list[str]]:
+    problems: list[str] = []
+    checked = 0
+    for row in store.grades():
+        if row.item.task not in TASKS:
+            problems.append(f"grade of {row.item.id}: the task {row.item.task!r} is not known here")
+            continue
+        task = load_task(row.item.task)
+        completion = store.completion(row.key)
+        if completion is None:
+            problems.append(f"grade of {row.item.id}: its reply {row.key} is missing")
+        elif row.grader == grader_name(task):
+            checked += 1
+            if grade_completion(task, row.item, completion).grade != row.grade:
+                problems.append(f"grade of {row.item.id} ({row.item.task}): the grader now finds another")
+    return checked, problems
+
+
+def _recompute(store: Store, result: AuditResult, name: str) -> list[str]:
+    """Make a report's items and verdicts again from the evidence and compare."""
+    if not result.items:
+        return []
+    questions = []
+    for row in result.items:
+        item = store.item(row.item_id)
+        if item is None or item.task not in TASKS:
+            return [
+                f"report {name}: item {row.item_id} is not in the evidence, or its task is not known here"
+            ]
+        questions.append(Question(load_task(item.task), item))
+    answered = {}
+    for side, identity in (("base", result.base.identity), ("student", result.student.identity)):
+        replies = {row.item_id: row.base if side == "base" else row.student for row in result.items}
+        completions = {item_id: _completion(store, reply) for item_id, reply in replies.items()}
+        missing = sum(completion is None for completion in completions.values())
+        if missing:
+            return [f"report {name}: {missing} replies of the {side} are not in the evidence"]
+        answered[side] = Answered(
+            identity=identity,
+            completions={i: c for i, c in completions.items() if c is not None},
+            keys={item_id: reply.key for item_id, reply in replies.items()},
+            asked=0,
+            reused=len(replies),
+            seconds=0.0,
+        )
+    return _compare(result, questions, answered, name)
+
+
+def _completion(store: Store, reply: Reply) -> Completion | None:
+    """The stored reply; a failure of the engine has none and stands in the report alone."""
+    if reply.status is Status.ENGINE_ERROR:
+        return Completion(finish=Finish.ERROR, error=reply.reason)
+    return store.completion(reply.key)
+
+
+def _compare(
+    result: AuditResult, questions: list[Question], answered: dict[str, Answered], name: str
+) -> list[str]:
+    items = collect_items(questions, answered)
+    problems = []
+    changed = sum(_key(a) != _key(b) for a, b in zip(items, result.items, strict=True))
+    if changed:
+        problems.append(
+            f"report {name}: {changed} of {len(result.items)} items do not follow from the evidence"
+        )
+    capabilities = summarise(items, questions, margin=result.spec.margin, alpha=result.spec.alpha)
+    # Compared as canonical JSON: a float read back from JSON is the same float.
+    same = canonical_json(capabilities) == canonical_json(result.capabilities)
+    if not same or overall(capabilities) is not result.verdict:
+        problems.append(f"report {name}: the verdicts do not follow from the evidence")
+    return problems
+
+
+def _key(item: ItemResult) -> str:
+    return canonical_json(item)

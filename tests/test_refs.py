@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import pytest
+
+from hydrometer.errors import ModelError
+from hydrometer.refs import parse_ref
+
+
+def test_forms(tmp_path: Path) -> None:
+    gguf, adapter, folder = tmp_path / "a+b.gguf", tmp_path / "lora.gguf", tmp_path / "ckpt"
+    gguf.touch()
+    adapter.touch()
+    folder.mkdir()
+    assert parse_ref(str(gguf)).engine == "llamacpp"
+    assert parse_ref(str(gguf)).adapter == ""
+    with_adapter = parse_ref(f"{gguf}+{adapter}")
+    assert (with_adapter.target, with_adapter.adapter) == (str(gguf), str(adapter))
+    assert parse_ref(str(folder)).engine == "hf"
+    assert parse_ref(f"hf:{gguf}").engine == "hf"
+    assert parse_ref("Qwen/Qwen3.5-0.8B").engine == "hf"
+    server = parse_ref("http://127.0.0.1:8080/v1/#a/b")
+    assert (server.engine, server.target, server.model) == ("http", "http://127.0.0.1:8080/v1", "a/b")
+    assert parse_ref("fake:echo?seed=1").target == "echo?seed=1"
+
+
+@pytest.mark.parametrize(
+    ("text", "cure"),
+    [
+        ("", "empty"),
+        ("./nothing.gguf", "no such file"),
+        ("/nowhere/at/all", "no such file"),
+        ("vllm:Qwen/Qwen3.5-9B", "vllm serve Qwen/Qwen3.5-9B"),
+        ("bundled:teacher", "bundled:base"),
+    ],
+)
+def test_bad_references_say_the_cure(text: str, cure: str) -> None:
+    with pytest.raises(ModelError, match=cure):
+        parse_ref(text)
+
+
+def test_a_missing_adapter_is_named(tmp_path: Path) -> None:
+    (tmp_path / "m.gguf").touch()
+    with pytest.raises(ModelError, match="no adapter"):
+        parse_ref(f"{tmp_path}/m.gguf+{tmp_path}/none.gguf")
