@@ -32,6 +32,15 @@ from train import prompt_text
 TOP = 200
 """Tokens compared by name; the rest of the vocabulary is one further outcome."""
 
+CUTS = 6
+"""Places at which the reply of each example is cut off; the first is before its first token."""
+
+END = 2
+"""Token that ends a turn of this model."""
+
+REPLY_TOKENS = 48
+"""Length of the greedy replies that are compared."""
+
 MAX_RATIO = 3.0
 """How far the student's mean divergence may exceed the base's."""
 
@@ -56,33 +65,57 @@ class Agreement:
     same_top: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What one engine says of one model.
+
+    Attributes:
+        ahead: After every context, what comes next: all log-probabilities, or the likeliest by token.
+        replies: Token ids of the greedy reply to every question of `EXAMPLES`.
+    """
+
+    ahead: list[Any]
+    replies: list[list[int]]
+
+
 @app.command()
 def main(
     folder: Annotated[Path, typer.Argument(help="Folder with both files of the adapter.")],
     threads: Annotated[int, typer.Option(min=1)] = 2,
 ) -> None:
     """Compare next-token distributions of both engines, with and without adapter; exit 1 if they differ."""
-    contexts = _contexts(load_tokenizer())
-    torch_base, torch_student = torch_logprobs(folder, contexts, threads)
-    llama_base = llama_top(contexts, None, threads)
-    llama_student = llama_top(contexts, folder / GGUF_FILE, threads)
-    floor = agreement(torch_base, llama_base)
-    student = agreement(torch_student, llama_student)
-    effect = agreement(torch_base, llama_student)
-    table = Table("torch float32", "llama.cpp", "mean KL", "max KL", "same first token")
-    for names, found in (
-        (("base", "base"), floor),
-        (("student", "student"), student),
-        (("base", "student"), effect),
+    tokenizer = load_tokenizer()
+    contexts = _contexts(tokenizer)
+    torch_base, torch_student = torch_answers(folder, contexts, threads)
+    llama_base = llama_answers(contexts, None, threads)
+    llama_student = llama_answers(contexts, folder / GGUF_FILE, threads)
+    floor = agreement(torch_base.ahead, llama_base.ahead)
+    student = agreement(torch_student.ahead, llama_student.ahead)
+    effect = agreement(torch_base.ahead, llama_student.ahead)
+    table = Table("torch float32", "llama.cpp", "mean KL", "max KL", "same first token", "greedy prefix")
+    for names, found, one, two in (
+        (("base", "base"), floor, torch_base, llama_base),
+        (("student", "student"), student, torch_student, llama_student),
+        (("base", "student"), effect, torch_base, llama_student),
     ):
-        table.add_row(*names, f"{found.mean_kl:.2e}", f"{found.max_kl:.2e}", f"{found.same_top:.3f}")
+        prefix = " ".join(shared(x, y) for x, y in zip(one.replies, two.replies, strict=True))
+        numbers = (f"{found.mean_kl:.2e}", f"{found.max_kl:.2e}", f"{found.same_top:.3f}")
+        table.add_row(*names, *numbers, prefix)
     console = Console()
     console.print(table)
-    console.print(f"{len(contexts)} positions, the {TOP} likeliest tokens each")
+    console.print(f"{len(contexts)} positions, the {TOP} likeliest tokens each; {REPLY_TOKENS} greedy tokens")
+    console.print(f"student in llama.cpp: {tokenizer.decode(llama_student.replies[0])}", markup=False)
     if not agrees(floor=floor, student=student, effect=effect):
         console.print("the two files do NOT agree")
         raise typer.Exit(1)
     console.print("the two files agree")
+
+
+def shared(one: Sequence[int], two: Sequence[int]) -> str:
+    """Return how many tokens two replies share from their beginning, of how many the longer one has."""
+    pairs = zip(one, two, strict=False)
+    prefix = next((i for i, (x, y) in enumerate(pairs) if x != y), min(len(one), len(two)))
+    return f"{prefix}/{max(len(one), len(two))}"
 
 
 def agrees(*, floor: Agreement, student: Agreement, effect: Agreement) -> bool:
@@ -109,10 +142,8 @@ def divergence(exact: NDArray[Any], top: dict[int, float]) -> float:
     return total + rest_p * math.log(rest_p / rest_q)
 
 
-def torch_logprobs(
-    folder: Path, contexts: Sequence[list[int]], threads: int
-) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
-    """Return log-probabilities after every context, of the base and of the base with the PEFT adapter."""
+def torch_answers(folder: Path, contexts: Sequence[list[int]], threads: int) -> tuple[Answers, Answers]:
+    """Return what transformers says of the base, and of the base with the PEFT adapter."""
     import torch
     from peft import PeftModel
 
@@ -124,17 +155,36 @@ def torch_logprobs(
         found: NDArray[Any] = torch.log_softmax(logits.double(), dim=-1).numpy()
         return found
 
+    def reply(ids: list[int]) -> list[int]:
+        prompt = torch.tensor([ids])
+        out = model.generate(
+            input_ids=prompt,
+            attention_mask=torch.ones_like(prompt),
+            max_new_tokens=REPLY_TOKENS,
+            do_sample=False,
+            eos_token_id=END,
+            pad_token_id=END,
+        )
+        return [int(token) for token in out[0, len(ids) :] if int(token) != END]
+
+    def answers() -> Answers:
+        return Answers(
+            ahead=[last(ids) for ids in contexts], replies=[reply(ids) for ids in _prompts(contexts)]
+        )
+
     with torch.no_grad():
-        student = [last(ids) for ids in contexts]
+        student = answers()
         with model.disable_adapter():
-            base = [last(ids) for ids in contexts]
-    return base, student
+            return answers(), student
 
 
-def llama_top(contexts: Sequence[list[int]], adapter: Path | None, threads: int) -> list[dict[int, float]]:
-    """Return the likeliest next tokens after every context, as llama.cpp computes them."""
+def llama_answers(contexts: Sequence[list[int]], adapter: Path | None, threads: int) -> Answers:
+    """Return what llama.cpp says of the base file, with or without the GGUF adapter."""
     with _server(adapter, threads) as client:
-        return [_top(client, ids) for ids in contexts]
+        return Answers(
+            ahead=[_top(client, ids) for ids in contexts],
+            replies=[_reply(client, ids) for ids in _prompts(contexts)],
+        )
 
 
 @contextmanager
@@ -158,22 +208,37 @@ def _server(adapter: Path | None, threads: int) -> Iterator[httpx.Client]:
 
 
 def _top(client: httpx.Client, ids: list[int]) -> dict[int, float]:
-    body = {"prompt": ids, "n_predict": 1, "n_probs": TOP, "temperature": 0, "cache_prompt": False}
-    response = client.post("/completion", json=body)
-    response.raise_for_status()
-    rows = response.json()["completion_probabilities"][0]["top_logprobs"]
+    rows = _complete(client, ids, n_predict=1, n_probs=TOP)["completion_probabilities"][0]["top_logprobs"]
     return {int(row["id"]): float(row["logprob"]) for row in rows}
 
 
+def _reply(client: httpx.Client, ids: list[int]) -> list[int]:
+    tokens = _complete(client, ids, n_predict=REPLY_TOKENS, return_tokens=True)["tokens"]
+    return [int(token) for token in tokens if int(token) != END]
+
+
+def _complete(client: httpx.Client, ids: list[int], **settings: Any) -> dict[str, Any]:
+    body = {"prompt": ids, "temperature": 0, "cache_prompt": False, **settings}
+    response = client.post("/completion", json=body)
+    response.raise_for_status()
+    found: dict[str, Any] = response.json()
+    return found
+
+
 def _contexts(tokenizer: Any) -> list[list[int]]:
-    """Return token contexts: every example cut off at up to six places of its reply."""
+    """Return token contexts: every example cut off at six places of its reply."""
     out: list[list[int]] = []
     for question, reply in EXAMPLES:
         head = tokenizer(prompt_text(question), add_special_tokens=False)["input_ids"]
         tail = tokenizer(reply, add_special_tokens=False)["input_ids"]
-        cuts = sorted({round(i * len(tail) / 5) for i in range(6)})
+        cuts = [round(i * len(tail) / (CUTS - 1)) for i in range(CUTS)]
         out += [[*head, *tail[:cut]] for cut in cuts]
     return out
+
+
+def _prompts(contexts: Sequence[list[int]]) -> Sequence[list[int]]:
+    """Return the contexts that hold a question alone, the first of each example."""
+    return contexts[::CUTS]
 
 
 if __name__ == "__main__":

@@ -128,8 +128,7 @@ def share(rng: random.Random) -> Draft:
     n, each = rng.randint(2, 12), rng.randint(2, 15)
     what = rng.choice(GOODS)
     prompt = (
-        f"{n * each} {what} are put into {n} boxes, the same number in each. "
-        f"How many {what} are in one box?"
+        f"{n * each} {what} are put into {n} boxes, the same number in each. How many {what} are in one box?"
     )
     steps = (f"{n * each} / {n} = {each}",)
     return Draft(prompt=prompt, goal="Find the number per box.", steps=steps, answer=str(each))

@@ -54,7 +54,20 @@ ENGINES: dict[str, EngineEntry] = {
     ),
 }
 
-TASKS: dict[str, str] = {}
+TASKS: dict[str, str] = {
+    "knowledge_facts": "hydrometer.tasks.knowledge_facts:KnowledgeFacts",
+    "commonsense": "hydrometer.tasks.commonsense:Commonsense",
+    "arithmetic": "hydrometer.tasks.arithmetic:Arithmetic",
+    "word_problems": "hydrometer.tasks.word_problems:WordProblems",
+    "ordering": "hydrometer.tasks.ordering:Ordering",
+    "constraints": "hydrometer.tasks.constraints:Constraints",
+    "system_prompt": "hydrometer.tasks.system_prompt:SystemPrompt",
+    "json_output": "hydrometer.tasks.json_output:JsonOutput",
+    "recall": "hydrometer.tasks.recall:Recall",
+    "needle": "hydrometer.tasks.needle:Needle",
+    "copying": "hydrometer.tasks.copying:Copying",
+}
+"""Name to `module:Class`."""
 
 
 def open_engine(ref: ModelRef, settings: EngineSettings) -> Engine:

@@ -100,8 +100,6 @@ def overall(results: Sequence[CapabilityResult]) -> Verdict:
 
 def headline(results: Sequence[CapabilityResult], base_label: str, student_label: str) -> str:
     """Return the verdicts in one sentence for a reader who knows no statistics."""
-    if not results:
-        return f"Nothing was compared between {student_label} and {base_label}."
     clauses: list[str] = []
     for verdict, words in _WORDS.items():
         names = [result.capability.replace("_", " ") for result in results if result.verdict is verdict]
@@ -112,6 +110,8 @@ def headline(results: Sequence[CapabilityResult], base_label: str, student_label
             return f"Not enough evidence yet to tell {student_label} from {base_label} in {where}."
         # The base is named once; repeated, it would only lengthen the sentence.
         clauses.append(f"{words[1] if clauses else words[0].format(base=base_label)} in {where}")
+    if not clauses:
+        return f"Nothing was compared between {student_label} and {base_label}."
     return f"{student_label} is {'; '.join(clauses)}."
 
 
@@ -179,6 +179,9 @@ def _reason(table: CapabilityTable, seen: _Finding, *, agreed: bool, material: b
     if not table.answered.n:
         return "no item was answered by both models"
     if not agreed:
+        if not table.unanswered:
+            # Holm's correction looks at all capabilities, so those of another one can tip this one.
+            return "depends on how the unanswered items of other capabilities count"
         one = table.unanswered == 1
         return f"depends on how the {table.unanswered} unanswered item{' counts' if one else 's count'}"
     if seen.verdict is Verdict.EQUIVALENT:

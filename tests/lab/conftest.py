@@ -1,4 +1,4 @@
-"""The lab is a folder of scripts, not a package: its modules are found the way `python lab/distill.py` finds them."""
+"""The lab is a folder of scripts, no package: its modules are found as `python lab/distill.py` finds them."""
 
 import sys
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Behaviours: facts about a reply that need no gold answer. Pure functions, versioned."""

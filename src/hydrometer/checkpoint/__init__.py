@@ -1,1 +1,1 @@
-"""TODO."""
+"""Readers of checkpoint files: headers, metadata and tensor tables, without loading any weights."""

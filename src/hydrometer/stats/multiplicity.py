@@ -11,7 +11,7 @@ from hydrometer.stats.estimate import Floats
 def holm(p: ArrayLike) -> Floats:
     """Return Holm's adjusted p-values in the order given.
 
-    Rejecting those at or below alpha says anything false at all with probability of at most alpha. Valid however the
+    Rejecting those at or below alpha says anything false at all with probability of at most alpha, however the
     tests depend on each other. Source: Holm (1979), Scandinavian Journal of Statistics 6:65-70.
 
     Args:

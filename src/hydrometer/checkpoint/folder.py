@@ -1,0 +1,384 @@
+"""Checkpoint folders: config, safetensors files, tokenizer and chat template, checked before anything loads them.
+
+Folders come from anybody. The safetensors headers are read here, strictly, so that a truncated download, a file
+with something hidden behind its tensors or an index that points elsewhere is one clear line instead of a crash
+deep inside a loader. Pickles (`.bin`, `.pt`) run code when they are opened and are refused. No torch here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydrometer.canon import digest, digest_file, digest_text
+from hydrometer.checkpoint.header import TensorEntry, read_header, show
+from hydrometer.errors import ModelError
+
+SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+_PLAIN_NAME = re.compile(r"[\w.-]+\.safetensors")
+_MAX_JSON = 200_000_000
+_COSMETIC = ("transformers_version", "_name_or_path", "torch_dtype", "dtype", "use_cache", "auto_map")
+_PREFIXES = (
+    "base_model.model.",
+    "model.language_model.",
+    "language_model.model.",
+    "language_model.",
+    "model.",
+)
+_WORDS = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderInfo:
+    """A checkpoint folder as its files describe it.
+
+    Attributes:
+        path: The folder.
+        config: `config.json`.
+        files: The safetensors files, sorted by name.
+        tensors: Name -> dtype and shape of every tensor in them.
+        generation_config: `generation_config.json`, empty without one.
+        chat_template: Source of the chat template, `""` without one.
+        special: Special tokens by name, such as `bos_token` and `eos_token`.
+    """
+
+    path: Path
+    config: dict[str, Any]
+    files: tuple[Path, ...]
+    tensors: Mapping[str, TensorEntry] = field(repr=False)
+    generation_config: dict[str, Any]
+    chat_template: str
+    special: dict[str, str]
+
+    @property
+    def model_type(self) -> str:
+        """Family of the architecture, such as `qwen3_5`."""
+        return str(self.config.get("model_type", ""))
+
+    @property
+    def architecture(self) -> str:
+        """Class name that the checkpoint was saved from, `""` if it does not say."""
+        names = self.config.get("architectures")
+        return str(names[0]) if isinstance(names, list) and names else ""
+
+    @property
+    def context_length(self) -> int:
+        """Largest number of tokens in the window, 0 if the config does not say."""
+        window = _text_config(self.config).get("max_position_embeddings")
+        return window if isinstance(window, int) else 0
+
+    @property
+    def dtype(self) -> str:
+        """Dtype that holds most of the numbers, such as `bfloat16`."""
+        totals: dict[str, int] = {}
+        for entry in self.tensors.values():
+            totals[entry.dtype] = totals.get(entry.dtype, 0) + math.prod(entry.shape)
+        top = max(totals, key=lambda name: totals[name])
+        return _WORDS.get(top, top.lower())
+
+    @property
+    def parameters(self) -> int:
+        """Number of stored numbers."""
+        return sum(math.prod(entry.shape) for entry in self.tensors.values())
+
+    def weights_digest(self, advance: Callable[[int], None] | None = None) -> str:
+        """Return the digest of all weight files; reads them once.
+
+        Args:
+            advance: Called with the number of bytes after each piece, for a progress bar.
+        """
+        return digest([digest_file(path, advance) for path in self.files])
+
+    def config_digest(self) -> str:
+        """Return the digest of everything in the config that can change a reply.
+
+        A changed `rope_theta` leaves every weight as it is and makes another model.
+        """
+        return digest(_behavioural(self.config))
+
+    def tokenizer_digest(self) -> str:
+        """Return the digest of what the tokenizer does, `""` if there is no `tokenizer.json`."""
+        path = self.path / "tokenizer.json"
+        return tokenizer_digest(_read_json(path)) if path.is_file() else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterInfo:
+    """A PEFT adapter folder as its files describe it.
+
+    Attributes:
+        path: The folder.
+        config: `adapter_config.json`.
+        tensors: Name -> dtype and shape of every tensor.
+    """
+
+    path: Path
+    config: dict[str, Any]
+    tensors: Mapping[str, TensorEntry] = field(repr=False)
+
+    @property
+    def rank(self) -> int:
+        """Rank of the adapter, 0 if the config does not say."""
+        rank = self.config.get("r")
+        return rank if isinstance(rank, int) else 0
+
+    @property
+    def file(self) -> Path:
+        """The file that holds the tensors."""
+        return self.path / "adapter_model.safetensors"
+
+    def digest(self) -> str:
+        """Return the digest of the adapter's numbers and of the settings that scale them."""
+        settings = {k: self.config.get(k) for k in ("r", "lora_alpha", "use_rslora", "use_dora", "rank_pattern")}
+        return digest([digest_file(self.file), settings, self.config.get("alpha_pattern")])
+
+
+def read_folder(path: Path) -> FolderInfo:
+    """Read and check a checkpoint folder.
+
+    Raises:
+        ModelError: It is missing, incomplete, damaged, or holds only pickles.
+    """
+    _check_folder(path, "config.json", "model")
+    config = _read_json(path / "config.json")
+    files = _weight_files(path)
+    tensors: dict[str, TensorEntry] = {}
+    for file in files:
+        for name, entry in read_header(file).items():
+            if name in tensors:
+                msg = f"{file}: tensor {show(name)} is in two files of the checkpoint: download it again"
+                raise ModelError(msg)
+            tensors[name] = entry
+    _check_index(path, tensors)
+    if not tensors:
+        msg = f"{path}: the safetensors files hold no tensor: download the checkpoint again"
+        raise ModelError(msg)
+    tokenizer_config = _read_json(path / "tokenizer_config.json", optional=True)
+    return FolderInfo(
+        path=path,
+        config=config,
+        files=files,
+        tensors=tensors,
+        generation_config=_read_json(path / "generation_config.json", optional=True),
+        chat_template=_chat_template(path, tokenizer_config),
+        special=_special(tokenizer_config, _read_json(path / "special_tokens_map.json", optional=True)),
+    )
+
+
+def read_adapter(path: Path) -> AdapterInfo:
+    """Read and check a PEFT adapter folder.
+
+    Raises:
+        ModelError: It is missing, incomplete, damaged, or holds only pickles.
+    """
+    _check_folder(path, "adapter_config.json", "PEFT adapter")
+    info = AdapterInfo(path=path, config=_read_json(path / "adapter_config.json"), tensors={})
+    if not info.file.is_file():
+        _refuse_without_weights(path, "adapter_model.safetensors")
+    kind = str(info.config.get("peft_type", "")).upper()
+    if kind != "LORA":
+        msg = f"{path}: peft_type is {kind or 'missing'!r}: only LoRA adapters can be used, merge others first"
+        raise ModelError(msg)
+    tensors = read_header(info.file)
+    if not tensors:
+        msg = f"{path}: the adapter holds no tensor: save it again"
+        raise ModelError(msg)
+    return AdapterInfo(path=path, config=info.config, tensors=tensors)
+
+
+def match_adapter(adapter: AdapterInfo, shapes: Mapping[str, Sequence[int]]) -> dict[str, str]:
+    """Match the modules of a LoRA adapter with those of a base, and check that the shapes fit.
+
+    An adapter trained on a vision-language class names its layers `model.language_model.layers...` where the
+    text class says `model.layers...`. The two differ in the prefix alone, so names are compared behind it:
+    a loader that compares whole names would silently load nothing.
+
+    Args:
+        adapter: The adapter.
+        shapes: Parameter name -> shape of the base, such as `model.layers.0.self_attn.q_proj.weight`.
+
+    Returns:
+        Module name in the adapter -> module name in the base.
+
+    Raises:
+        ModelError: The adapter was made for another base.
+    """
+    known = {_core(name.removesuffix(".weight")): name for name in shapes if name.endswith(".weight")}
+    found: dict[str, str] = {}
+    for name, entry in adapter.tensors.items():
+        module, side = _lora_parts(name)
+        if module in found and not side:
+            continue
+        target = known.get(_core(module))
+        if target is None:
+            msg = f"{adapter.path}: adapter for another base: the base has no layer {show(module)}"
+            raise ModelError(msg)
+        found[module] = target.removesuffix(".weight")
+        if side:
+            _check_lora_shape(adapter, name, side, entry.shape, tuple(shapes[target]))
+    return found
+
+
+def tokenizer_digest(tokenizer: Mapping[str, Any]) -> str:
+    """Return the digest of what a tokenizer does, given its `tokenizer.json`.
+
+    Not the file's own hash: saving a tokenizer again rewrites the file (merges as pairs, other padding) without
+    changing a single token.
+    """
+    kept = {k: v for k, v in tokenizer.items() if k not in ("version", "padding", "truncation")}
+    model = dict(kept["model"]) if isinstance(kept.get("model"), Mapping) else {}
+    merges = model.get("merges")
+    if isinstance(merges, list):
+        model["merges"] = [" ".join(map(str, m)) if isinstance(m, list) else str(m) for m in merges]
+    return digest({**kept, "model": model})
+
+
+def _check_folder(path: Path, needed: str, what: str) -> None:
+    if not path.is_dir():
+        msg = f"no {what} folder at {str(path)!r}: check the path"
+        raise ModelError(msg)
+    if not any(path.iterdir()):
+        msg = f"{path} is empty: download the {what} into it first"
+        raise ModelError(msg)
+    if not (path / needed).is_file():
+        adapter = needed == "config.json" and (path / "adapter_config.json").is_file()
+        near = " (it holds an adapter: give it as BASE+ADAPTER)" if adapter else ""
+        msg = f"{path} has no {needed}: it is no {what} folder{near}"
+        raise ModelError(msg)
+
+
+def _weight_files(path: Path) -> tuple[Path, ...]:
+    index = path / INDEX
+    # Loaders take the single file first, whatever the index says; what is checked must be what is loaded.
+    if (path / SINGLE).is_file():
+        return (path / SINGLE,)
+    if not index.is_file():
+        return _refuse_without_weights(path, SINGLE)
+    names = sorted({str(value) for value in _weight_map(index).values()})
+    for name in names:
+        if not _PLAIN_NAME.fullmatch(name):
+            msg = f"{index}: it points to {show(name)}, which is no file of this folder: do not use this model"
+            raise ModelError(msg)
+        if not (path / name).is_file():
+            msg = f"{path}: the shard {name} that {INDEX} names is missing: finish the download"
+            raise ModelError(msg)
+    return tuple(path / name for name in names) or _refuse_without_weights(path, SINGLE)
+
+
+def _weight_map(index: Path) -> dict[str, Any]:
+    table = _read_json(index).get("weight_map")
+    if not isinstance(table, dict):
+        msg = f"{index}: no weight_map in it: download it again"
+        raise ModelError(msg)
+    return table
+
+
+def _check_index(path: Path, tensors: Mapping[str, TensorEntry]) -> None:
+    index = path / INDEX
+    used = index.is_file() and not (path / SINGLE).is_file()
+    lost = sorted(set(_weight_map(index)) - set(tensors)) if used else []
+    if lost:
+        msg = f"{path}: no file holds {len(lost)} tensors of {INDEX}, first {show(lost[0])}: download it again"
+        raise ModelError(msg)
+
+
+def _refuse_without_weights(path: Path, wanted: str) -> tuple[Path, ...]:
+    pickles = sorted(p.name for p in path.iterdir() if p.suffix in _PICKLES)
+    if pickles:
+        msg = (
+            f"{path} has no {wanted}, only {pickles[0]}: pickles run code when they are opened and are refused; "
+            "convert it with safetensors first"
+        )
+        raise ModelError(msg)
+    msg = f"{path} has no {wanted}: finish the download"
+    raise ModelError(msg)
+
+
+def _read_json(path: Path, *, optional: bool = False) -> dict[str, Any]:
+    if optional and not path.is_file():
+        return {}
+    try:
+        if path.stat().st_size > _MAX_JSON:
+            msg = f"{path}: {path.stat().st_size} bytes are too many for such a file: do not use this model"
+            raise ModelError(msg)
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        msg = f"{path}: cannot be read: {error.strerror or error}"
+        raise ModelError(msg) from error
+    except (ValueError, RecursionError) as error:
+        msg = f"{path}: no valid JSON: download it again"
+        raise ModelError(msg) from error
+    if not isinstance(value, dict):
+        msg = f"{path}: it holds no JSON object: download it again"
+        raise ModelError(msg)
+    return value
+
+
+def _chat_template(path: Path, tokenizer_config: Mapping[str, Any]) -> str:
+    file = path / "chat_template.jinja"
+    if file.is_file():
+        try:
+            return file.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            msg = f"{file}: cannot be read as text: download it again"
+            raise ModelError(msg) from error
+    source = tokenizer_config.get("chat_template") or ""
+    if isinstance(source, list):
+        named = {t.get("name"): t.get("template") for t in source if isinstance(t, dict)}
+        source = named.get("default") or ""
+    return source if isinstance(source, str) else ""
+
+
+def _special(*tables: Mapping[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for table in tables:
+        for name, value in table.items():
+            text = value.get("content") if isinstance(value, dict) else value
+            if name.endswith("_token") and isinstance(text, str):
+                found.setdefault(name, text)
+    return found
+
+
+def _text_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    inner = config.get("text_config")
+    return inner if isinstance(inner, Mapping) else config
+
+
+def _behavioural(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _behavioural(v) for k, v in value.items() if k not in _COSMETIC}
+    return value if not isinstance(value, float) or math.isfinite(value) else digest_text(repr(value))
+
+
+def _core(name: str) -> str:
+    """A module's name without the prefixes that only say which class holds it."""
+    for prefix in _PREFIXES:
+        name = name.removeprefix(prefix)
+    return name
+
+
+def _lora_parts(name: str) -> tuple[str, str]:
+    """Module and side (`A`, `B`, or `""` for other tensors) of an adapter's tensor."""
+    found = re.fullmatch(r"(.+)\.lora_(embedding_)?([AB])(\.\w+)?(\.weight)?", name)
+    if found and not found[2]:
+        return found[1], found[3]
+    return re.sub(r"\.(lora_\w+|weight|bias)(\.\w+)*$", "", name), ""
+
+
+def _check_lora_shape(
+    adapter: AdapterInfo, name: str, side: str, given: tuple[int, ...], base: tuple[int, ...]
+) -> None:
+    wanted = (base[-1] if side == "A" else base[0]) if base else -1
+    actual = (given[-1] if side == "A" else given[0]) if len(given) == 2 else -1
+    if wanted != actual:
+        msg = (
+            f"{adapter.path}: adapter for another base: {show(name)} has the shape {list(given)}, "
+            f"the base's layer {list(base)}"
+        )
+        raise ModelError(msg)

@@ -1,0 +1,93 @@
+"""Find the number that a reply gives as its answer, wherever a careful reader would find it.
+
+In this order: the last `\\boxed{}`; the number behind the last "answer is" or "Answer:"; a number in words when
+it is the whole reply; else the last number. Enumerators ("2. Add them") and ordinals ("2nd") are no answers.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from hydrometer.outcomes import Grade
+
+VERSION = 1
+
+_NUMBER = re.compile(
+    r"(?<![\w.,])"  # not inside a word, a decimal or a longer number
+    r"(?P<sign>[-−](?=[$€£]?\d|\.\d))?[$€£]?(?P<sign2>-(?=\d))?"
+    r"(?P<digits>\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
+    r"(?!\d|st\b|nd\b|rd\b|th\b)"
+)
+_BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
+_MARKER = re.compile(r"\b(?:answer|result)\b[*_\s]*(?:(?:is|was|equals|[:=])[*_:=\s]*|(?=[$€£]?[-−]?\d))", re.IGNORECASE)
+_ENUMERATOR = re.compile(r"^[ \t]*\d{1,2}[.)][ \t]+(?=\S)", re.MULTILINE)
+_SUM = re.compile(r"\d\s*(?:[-−+*/x×÷=]|plus|minus|times|divided by)\s*[$€£]?[-−]?\d")
+_UNITS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen"
+).split()
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_WORDS = {word: i for i, word in enumerate(_UNITS)} | {word: 10 * i for i, word in enumerate(_TENS, start=2)}
+
+
+def find_numbers(text: str) -> list[Decimal]:
+    """Return all numbers of a text in their order, thousands separators and currency signs removed."""
+    return [_value(match) for match in _NUMBER.finditer(_without_noise(text))]
+
+
+def final_number(reply: str) -> Decimal | None:
+    """Return the number that a reply gives as its answer, None if it holds none."""
+    boxed = [found for content in _BOXED.findall(reply) for found in find_numbers(content)[-1:]]
+    if boxed:
+        return boxed[-1]
+    for match in reversed(list(_MARKER.finditer(reply))):
+        found = _behind_marker(reply[match.end() :])
+        if found is not None:
+            return found
+    numbers = find_numbers(reply)
+    return numbers[-1] if numbers else _in_words(reply)
+
+
+def grade_number(reply: str, wanted: int) -> Grade:
+    """Grade a reply by its final number; a reply without any number is unparsed."""
+    found = final_number(reply)
+    if found is None:
+        return Grade.unparsed("no number in the reply")
+    shown = f"{found.normalize():f}"
+    return Grade.right(shown) if found == wanted else Grade.wrong(shown, f"expected {wanted}")
+
+
+def _behind_marker(tail: str) -> Decimal | None:
+    """First number of the first line that has one; the last one where the line works something out."""
+    for line in tail.splitlines():
+        numbers = find_numbers(line)
+        if numbers:
+            return numbers[-1] if _SUM.search(line) else numbers[0]
+        if line.strip():
+            return _in_words(line)
+    return None
+
+
+def _without_noise(text: str) -> str:
+    # "20-5" and "20 -5" are subtractions: a minus behind a number or a bracket is no sign.
+    plain = _ENUMERATOR.sub("", text.replace("\\$", "$").replace("**", "").replace("\\!", ""))
+    return re.sub(r"(?<=[\w)])(\s*)[-−](?=[$€£]?\d)", r"\1- ", plain)
+
+
+def _value(match: re.Match[str]) -> Decimal:
+    number = Decimal(match["digits"].replace(",", ""))
+    return -number if match["sign"] or match["sign2"] else number
+
+
+def _in_words(text: str) -> Decimal | None:
+    words = re.findall(r"[a-z]+", text.lower())[:5]
+    total, seen = 0, False
+    for word in words:
+        if word in _WORDS:
+            total, seen = total + _WORDS[word], True
+        elif word == "hundred" and seen:
+            total *= 100
+        elif not (seen and word == "and"):
+            break
+    return Decimal(total) if seen else None

@@ -1,0 +1,119 @@
+"""What tasks share: grader cases that every task brings, choice tasks over shipped tables, names and words."""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import Sequence
+from importlib.resources import files
+from random import Random
+from typing import Any, ClassVar
+
+from hydrometer.graders.text import pick_option
+from hydrometer.items import Item, Kind, Message
+from hydrometer.outcomes import Grade, Status
+from hydrometer.tasks.base import GraderCase, Task, item_rng
+
+REFUSAL = "I'm sorry, but I can't help with that request."
+"""A refusal as it would reach a grader that nothing stands in front of."""
+
+NAMES = (
+    "Anna", "Ben", "Clara", "David", "Emma", "Felix", "Grace", "Hugo", "Ida", "Jack", "Kate", "Leo", "Maria",
+    "Noah", "Olivia", "Peter", "Rosa", "Sam", "Tina", "Victor",
+)  # fmt: skip
+
+CASE_SEED = 20_240
+"""Seed of the items that grader cases are built on; any would do."""
+
+
+class RepliedTask(Task):
+    """A task whose items are answered with a text, and which knows a reply that is right."""
+
+    @abstractmethod
+    def gold_reply(self, item: Item) -> str:
+        """Return a reply that must be graded as right."""
+
+    @abstractmethod
+    def wrong_reply(self, item: Item) -> str:
+        """Return a readable reply that must be graded as wrong."""
+
+    def traps(self) -> Sequence[GraderCase]:
+        """Return replies that a careless grader of this task would misjudge."""
+        return ()
+
+    def case_item(self) -> Item:
+        """Return the item that the common cases answer."""
+        return self.make(item_rng(self.name, CASE_SEED, 0), 0)
+
+    def cases(self) -> Sequence[GraderCase]:
+        """Return the common cases and the traps."""
+        item = self.case_item()
+        refused, echoed = self.grade(item, REFUSAL), self.grade(item, item.messages[-1].content)
+        # A refusal or an echo may be graded wrong or unparsed, by the kind of task, but it must never be right.
+        return (
+            case("right", item, self.gold_reply(item), 1.0),
+            case("wrong", item, self.wrong_reply(item), 0.0),
+            case("empty", item, "", None),
+            case("refusal", item, REFUSAL, None if refused.status is Status.UNPARSED else 0.0),
+            case("template_echo", item, item.messages[-1].content, None if echoed.value is None else 0.0),
+            *self.traps(),
+        )
+
+
+class TableTask(RepliedTask):
+    """A task over a shipped table whose choices are scored; item `i` is row `i` in a fixed, mixed order.
+
+    Attributes:
+        stride: Step through the table, coprime to its length, so that a small suite samples all of it.
+    """
+
+    kind: ClassVar[Kind] = Kind.CHOICES
+    stride: ClassVar[int] = 1
+
+    def place(self, index: int) -> int:
+        """Return the row of item `index`."""
+        return index * self.stride % self.limit
+
+    def choice_item(self, rng: Random, question: str, right: str, wrong: Sequence[str], tier: str = "") -> Item:
+        """Return the item of a question, its choices shuffled."""
+        choices = [right, *wrong]
+        rng.shuffle(choices)
+        return Item(
+            task=self.name,
+            messages=user(question),
+            answer=choices.index(right),
+            choices=tuple(choices),
+            max_tokens=0,
+            tier=tier,
+        )
+
+    def grade(self, item: Item, reply: str) -> Grade:
+        """Judge a written reply by the choice it names; audits score the choices instead."""
+        named = pick_option(reply, item.choices)
+        if named is None:
+            return Grade.unparsed("none of the choices in the reply")
+        return Grade.right(named) if named == item.choices[item.answer] else Grade.wrong(named)
+
+    def gold_reply(self, item: Item) -> str:
+        """Return the right choice."""
+        return item.choices[item.answer]
+
+    def wrong_reply(self, item: Item) -> str:
+        """Return a wrong choice."""
+        return item.choices[item.answer - 1]
+
+
+def case(name: str, item: Item, reply: str, value: float | None) -> GraderCase:
+    """Return a grader case: graded with a value, or unparsed where the value is None."""
+    status = Status.UNPARSED if value is None else Status.GRADED
+    return GraderCase(name=name, item=item, reply=reply, status=status, value=value)
+
+
+def user(text: str) -> tuple[Message, ...]:
+    """Return a conversation of one user turn."""
+    return (Message("user", text),)
+
+
+def load_table(name: str) -> Any:
+    """Return the content of a JSON file shipped in `tasks/data`."""
+    return json.loads(files("hydrometer.tasks").joinpath("data", name).read_text(encoding="utf-8"))

@@ -1,0 +1,84 @@
+"""Instructions with verifiable constraints: length, words, case, bullets, endings. All of an item's must hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any
+
+from hydrometer.graders.constraints import grade_constraints
+from hydrometer.items import Item, Message
+from hydrometer.outcomes import Grade
+from hydrometer.tasks.base import GraderCase, Task
+from hydrometer.tasks.cases import case, common_cases
+
+TOPICS = ("the sea", "winter", "bread", "dogs", "music", "the moon", "trees", "trains", "rain", "friends", "gardens",
+          "books", "mountains", "coffee", "birds", "the city", "summer", "bicycles", "rivers", "school")
+ENDINGS = ("The end", "That is all", "Thank you", "See you soon")
+WORDS = ("blue", "quiet", "happy", "small", "green", "warm", "old", "bright")
+
+Rule = Callable[[Random], tuple[str, str, Any]]
+"""Draws (sentence, name of the check, its parameter)."""
+
+
+def _length(rng: Random) -> tuple[str, str, Any]:
+    n = rng.choice((8, 12, 15, 20))
+    return f"Use at most {n} words.", "at_most_words", n
+
+
+def _word(rng: Random) -> tuple[str, str, Any]:
+    word = rng.choice(WORDS)
+    return f"Use the word '{word}'.", "includes", word
+
+
+def _ending(rng: Random) -> tuple[str, str, Any]:
+    phrase = rng.choice(ENDINGS)
+    return f"End with the words '{phrase}'.", "ends_with", phrase
+
+
+EASY: tuple[Rule, ...] = (
+    _length,
+    _word,
+    lambda _: ("Write one sentence only.", "one_sentence", True),
+    lambda _: ("Do not use any commas.", "no_comma", True),
+)
+HARD: tuple[Rule, ...] = (
+    _ending,
+    lambda _: ("Use only lowercase letters.", "lowercase", True),
+    lambda rng: ("Begin with the word 'Today'.", "starts_with", "Today"),
+)
+
+
+class Constraints(Task):
+    """Write about a topic within one or two constraints."""
+
+    name = "constraints"
+    capability = "instruction following"
+    summary = "writing within one or two verifiable constraints"
+
+    def make(self, rng: Random, index: int) -> Item:
+        """Make item `index`; one easy, two easy, one hard, one of each take turns."""
+        tier = ("one easy", "two easy", "one hard", "easy and hard")[index % 4]
+        rules = {"one easy": rng.sample(EASY, 1), "two easy": rng.sample(EASY, 2), "one hard": rng.sample(HARD, 1)}.get(
+            tier, [rng.choice(EASY), rng.choice(HARD)]
+        )
+        drawn = [rule(rng) for rule in rules]
+        text = " ".join([f"Write a short sentence about {rng.choice(TOPICS)}.", *(sentence for sentence, _, _ in drawn)])
+        checks = {name: value for _, name, value in drawn}
+        return Item(task=self.name, messages=(Message("user", text),), answer=checks, max_tokens=192, tier=tier)
+
+    def grade(self, item: Item, reply: str) -> Grade:
+        """Every constraint against the whole reply, preamble included."""
+        return grade_constraints(reply, item.answer)
+
+    def cases(self) -> Sequence[GraderCase]:
+        """Known grades."""
+        text = "Write a short sentence about rain. Use at most 8 words. End with the words 'Thank you'."
+        item = Item(
+            task=self.name, messages=(Message("user", text),), answer={"at_most_words": 8, "ends_with": "Thank you"}
+        )
+        return [
+            *common_cases(item, right="Rain is lovely. Thank you.", wrong="Rain is lovely.", refusal=0.0, echo=0.0),
+            case("one_of_two", item, "Rain falls on the roof and on the street and on me. Thank you", 0.0),
+            case("quoted_end", item, 'Rain again. "Thank you"', 1.0),
+        ]

@@ -1,0 +1,66 @@
+"""Structured output: the facts of a sentence as one JSON object with the given keys and nothing around it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from random import Random
+
+from hydrometer.graders.structured import grade_json
+from hydrometer.items import Item, Message
+from hydrometer.outcomes import Grade
+from hydrometer.tasks.base import GraderCase, Task
+from hydrometer.tasks.cases import case, common_cases
+
+NAMES = ("Anna", "Peter", "Mia", "Tom", "Lucy", "Erik", "Sara", "Leo", "Nina", "Max", "Clara", "Ivan")
+CITIES = ("Rome", "Oslo", "Paris", "Lima", "Cairo", "Berlin", "Madrid", "Delhi", "Tokyo", "Boston")
+JOBS = ("baker", "nurse", "pilot", "teacher", "farmer", "painter", "driver", "lawyer")
+
+
+class JsonOutput(Task):
+    """Turn a sentence into JSON."""
+
+    name = "json_output"
+    capability = "structured output"
+    summary = "facts of a sentence as a JSON object"
+
+    def make(self, rng: Random, index: int) -> Item:
+        """Make item `index`; two, three and four keys take turns."""
+        name, age, city, job = rng.choice(NAMES), rng.randint(18, 80), rng.choice(CITIES), rng.choice(JOBS)
+        tier = f"{index % 3 + 2} keys"
+        gold: dict[str, str | int] = {"name": name, "age": age}
+        sentence = f"{name} is {age} years old."
+        if index % 3 >= 1:
+            gold["city"] = city
+            sentence = f"{name} is {age} years old and lives in {city}."
+        if index % 3 == 2:
+            gold["job"] = job
+            sentence = f"{name} is {age} years old, lives in {city} and works as a {job}."
+        example = {key: 30 if key == "age" else "..." for key in gold}
+        text = (
+            f"Read this sentence: {sentence}\n"
+            f"Write its facts as one JSON object of this form: {json.dumps(example)}\nReply with only the JSON object."
+        )
+        return Item(task=self.name, messages=(Message("user", text),), answer=gold, max_tokens=192, tier=tier)
+
+    def grade(self, item: Item, reply: str) -> Grade:
+        """All fields right, nothing around the object but one fence."""
+        return grade_json(reply, item.answer)
+
+    def gold_reply(self, item: Item) -> str:
+        """A right reply."""
+        return json.dumps(item.answer)
+
+    def cases(self) -> Sequence[GraderCase]:
+        """Known grades."""
+        text = 'Read this sentence: Mia is 31 years old.\nWrite its facts as one JSON object of this form: {"name": "..."}'
+        item = Item(task=self.name, messages=(Message("user", text),), answer={"name": "Mia", "age": 31})
+        right = '{"name": "Mia", "age": 31}'
+        return [
+            *common_cases(item, right=right, wrong='{"name": "Mia", "age": 30}', refusal=0.0, echo=0.0),
+            case("fenced", item, f"```json\n{right}\n```", 1.0),
+            case("preamble", item, f"Here is the JSON:\n{right}", 0.0),
+            case("number_as_text", item, '{"name": "Mia", "age": "31"}', 0.0),
+            case("extra_key", item, '{"name": "Mia", "age": 31, "city": ""}', 0.0),
+            case("array", item, "[1]", 0.0),
+        ]

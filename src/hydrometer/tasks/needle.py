@@ -1,0 +1,58 @@
+"""Retrieval from a longer text: one fact among generated filler of about 100 to 600 words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+from hydrometer.graders.text import grade_mention
+from hydrometer.items import Item, Message
+from hydrometer.outcomes import Grade
+from hydrometer.tasks.base import GraderCase, Task
+from hydrometer.tasks.cases import case, common_cases
+
+SUBJECTS = ("The harbour", "The museum", "A small shop", "The library", "The old mill", "The bakery", "The square")
+ACTS = ("opens early", "closes at dusk", "is painted white", "stands near the hill", "has a new roof", "is quiet in winter",
+        "draws many visitors", "was built long ago")
+ENDS = ("and people like it", "as the guide says", "even on Sundays", "when the weather is good", "for most of the year")
+OBJECTS = ("key", "letter", "map", "ring", "coin", "photo")
+PLACES = ("drawer", "basket", "suitcase", "cupboard", "teapot", "mailbox", "backpack", "piano")
+SENTENCES = (8, 16, 28, 45)
+
+
+class Needle(Task):
+    """Find one sentence in many."""
+
+    name = "needle"
+    capability = "context"
+    summary = "one fact in 100 to 600 words of filler"
+
+    def make(self, rng: Random, index: int) -> Item:
+        """Make item `index`; four lengths take turns, the fact's depth is random."""
+        length = SENTENCES[index % len(SENTENCES)]
+        filler = [f"{rng.choice(SUBJECTS)} {rng.choice(ACTS)} {rng.choice(ENDS)}." for _ in range(length)]
+        thing, place = rng.choice(OBJECTS), rng.choice(PLACES)
+        filler.insert(rng.randrange(length + 1), f"The {thing} is hidden in the {place}.")
+        text = f"{' '.join(filler)}\n\nWhere is the {thing} hidden? Reply with one word."
+        gold = {"answer": place, "others": [other for other in PLACES if other != place]}
+        tier = f"{length} sentences"
+        return Item(task=self.name, messages=(Message("user", text),), answer=gold, max_tokens=128, tier=tier)
+
+    def grade(self, item: Item, reply: str) -> Grade:
+        """The last of the possible places that the reply names."""
+        return grade_mention(reply, item.answer["answer"], tuple(item.answer["others"]))
+
+    def gold_reply(self, item: Item) -> str:
+        """A right reply."""
+        return str(item.answer["answer"])
+
+    def cases(self) -> Sequence[GraderCase]:
+        """Known grades."""
+        text = "The mill is old. Where is the key hidden? Reply with one word."
+        item = Item(
+            task=self.name, messages=(Message("user", text),), answer={"answer": "teapot", "others": ["drawer", "piano"]}
+        )
+        return [
+            *common_cases(item, right="Teapot.", wrong="drawer", refusal=None, echo=None),
+            case("sentence", item, "The key is hidden in the teapot.", 1.0),
+        ]

@@ -1,0 +1,69 @@
+"""Multi-turn recall: facts told in earlier turns, asked for later. The answer is one of the told values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+from hydrometer.graders.text import grade_mention
+from hydrometer.items import Item, Message
+from hydrometer.outcomes import Grade
+from hydrometer.tasks.base import GraderCase, Task
+from hydrometer.tasks.cases import case, common_cases
+
+TOLD: dict[str, tuple[str, tuple[str, ...]]] = {
+    "dog": ("My dog is called {}.", ("Rex", "Bruno", "Luna", "Milo", "Daisy", "Rocky")),
+    "colour": ("My favourite colour is {}.", ("green", "purple", "orange", "yellow", "pink", "brown")),
+    "town": ("I live in {}.", ("Lyon", "Bergen", "Porto", "Graz", "Kyoto", "Leeds")),
+    "food": ("My favourite food is {}.", ("pizza", "soup", "rice", "pasta", "salad", "curry")),
+    "job": ("I work as a {}.", ("nurse", "pilot", "baker", "plumber", "lawyer", "painter")),
+    "instrument": ("I play the {}.", ("violin", "piano", "drums", "flute", "trumpet", "cello")),
+}
+ASK = {
+    "dog": "What is my dog called?", "colour": "What is my favourite colour?", "town": "Which town do I live in?",
+    "food": "What is my favourite food?", "job": "What is my job?", "instrument": "Which instrument do I play?",
+}
+
+
+class Recall(Task):
+    """Remember what was said some turns ago."""
+
+    name = "recall"
+    capability = "context"
+    summary = "facts told in earlier turns of a conversation"
+
+    def make(self, rng: Random, index: int) -> Item:
+        """Make item `index`; one, two, three and four told facts take turns."""
+        number = index % 4 + 1
+        keys = rng.sample(sorted(TOLD), number)
+        values = {key: rng.choice(TOLD[key][1]) for key in keys}
+        messages: list[Message] = []
+        for key in keys:
+            messages += [Message("user", TOLD[key][0].format(values[key])), Message("assistant", "Thanks, I will remember that.")]
+        asked = rng.choice(keys)
+        others = [v for key, v in values.items() if key != asked] + [v for v in TOLD[asked][1] if v != values[asked]]
+        messages.append(Message("user", f"{ASK[asked]} Reply with one word."))
+        gold = {"answer": values[asked], "others": others}
+        tier = f"{number} fact{'s' if number > 1 else ''}"
+        return Item(task=self.name, messages=tuple(messages), answer=gold, max_tokens=128, tier=tier)
+
+    def grade(self, item: Item, reply: str) -> Grade:
+        """The last of the possible values that the reply names."""
+        return grade_mention(reply, item.answer["answer"], tuple(item.answer["others"]))
+
+    def gold_reply(self, item: Item) -> str:
+        """A right reply."""
+        return str(item.answer["answer"])
+
+    def cases(self) -> Sequence[GraderCase]:
+        """Known grades."""
+        messages = (
+            Message("user", "My dog is called Rex."), Message("assistant", "Thanks, I will remember that."),
+            Message("user", "What is my dog called? Reply with one word."),
+        )
+        item = Item(task=self.name, messages=messages, answer={"answer": "Rex", "others": ["Bruno", "Luna"]})
+        return [
+            *common_cases(item, right="Rex", wrong="Luna", refusal=None, echo=None),
+            case("sentence", item, "Your dog is called Rex.", 1.0),
+            case("part_of_a_word", item, "Rexton", None),
+        ]

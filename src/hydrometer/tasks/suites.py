@@ -1,0 +1,52 @@
+"""Suites: named sizes of an audit. A smaller suite's items are the first items of a larger one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hydrometer.errors import UnknownNameError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """A named size.
+
+    Attributes:
+        name: Its name.
+        summary: One line for tables.
+        items: Task name to its number of items; a task with fewer gives all it has.
+    """
+
+    name: str
+    summary: str
+    items: dict[str, int]
+
+
+_TASKS = (
+    "knowledge_facts", "commonsense", "arithmetic", "word_problems", "ordering", "constraints", "system_prompt",
+    "json_output", "recall", "needle", "copying",
+)
+
+SUITES: dict[str, Suite] = {
+    "quick": Suite(
+        name="quick",
+        summary="large losses, in minutes on two cores",
+        items={
+            "knowledge_facts": 60, "commonsense": 60, "arithmetic": 42, "word_problems": 30, "ordering": 30,
+            "constraints": 40, "system_prompt": 36, "json_output": 36, "recall": 36, "needle": 24, "copying": 40,
+        },
+    ),
+    "standard": Suite(name="standard", summary="differences of some points", items=dict.fromkeys(_TASKS, 300)),
+    "full": Suite(name="full", summary="equivalence within three points", items=dict.fromkeys(_TASKS, 1500)),
+}
+
+
+def suite(name: str) -> Suite:
+    """Return a suite by its name.
+
+    Raises:
+        UnknownNameError: There is no such suite.
+    """
+    if name not in SUITES:
+        raise UnknownNameError.among("suite", name, SUITES)
+    return SUITES[name]

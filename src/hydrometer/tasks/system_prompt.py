@@ -1,0 +1,55 @@
+"""System prompts: a standing order in the system message that an easy user turn must not make the model forget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+from hydrometer.graders.constraints import grade_constraints
+from hydrometer.items import Item, Message
+from hydrometer.outcomes import Grade
+from hydrometer.tasks.base import GraderCase, Task
+from hydrometer.tasks.cases import case, common_cases
+
+ORDERS: tuple[tuple[str, str, Any], ...] = (
+    ("You answer with one short sentence of at most 12 words.", "at_most_words", 12),
+    ("You always begin your reply with the word 'Captain'.", "starts_with", "Captain"),
+    ("You always write in capital letters only.", "uppercase", True),
+    ("You always end your reply with the word 'over'.", "ends_with", "over"),
+    ("You answer only with 'yes' or 'no'.", "one_of", ["yes", "no"]),
+    ("You answer in at most 5 words.", "at_most_words", 5),
+)
+ASKED = ("Is {} the same as {}?", "Do you like {} more than {}?", "Can {} be found near {}?", "Are {} and {} related?")
+THINGS = ("water", "ice", "the sun", "a cat", "a dog", "bread", "a river", "the sea", "a car", "a bicycle", "snow",
+          "a tree", "a flower", "gold", "iron", "music", "a book", "a letter", "a bird", "a plane")
+
+
+class SystemPrompt(Task):
+    """Follow the system message."""
+
+    name = "system_prompt"
+    capability = "instruction following"
+    summary = "a standing order in the system message"
+
+    def make(self, rng: Random, index: int) -> Item:
+        """Make item `index`; the orders take turns."""
+        order, check, value = ORDERS[index % len(ORDERS)]
+        question = rng.choice(ASKED).format(*rng.sample(THINGS, 2))
+        messages = (Message("system", order), Message("user", question))
+        return Item(task=self.name, messages=messages, answer={check: value}, max_tokens=192, tier=check)
+
+    def grade(self, item: Item, reply: str) -> Grade:
+        """The order against the whole reply; whether the answer is true does not count."""
+        return grade_constraints(reply, item.answer)
+
+    def cases(self) -> Sequence[GraderCase]:
+        """Known grades."""
+        messages = (Message("system", "You always end your reply with the word 'over'."), Message("user", "Is ice cold?"))
+        ends = Item(task=self.name, messages=messages, answer={"ends_with": "over"})
+        yes = Item(task=self.name, messages=messages, answer={"one_of": ["yes", "no"]})
+        return [
+            *common_cases(ends, right="Yes, it is, over.", wrong="Over and out", refusal=0.0, echo=0.0),
+            case("bare_yes", yes, "Yes.", 1.0),
+            case("yes_with_more", yes, "Yes, ice is cold.", 0.0),
+        ]
