@@ -40,17 +40,14 @@ Out = Annotated[Path, typer.Option("--out", help="Folder of the evidence and the
 def main() -> None:
     """Run the command line; every known error becomes one line and its exit status."""
     try:
-        app(standalone_mode=False)
+        # Outside of standalone mode an Exit comes back as its status, and errors come through as they are.
+        sys.exit(app(prog_name="hydrometer", standalone_mode=False) or 0)
     except HydrometerError as error:
         _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         _fail("stopped; every answer so far is kept: rerun the same command to go on", 130)
-    except typer.Abort:
-        _fail("stopped", 130)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
     except Exception as error:
-        # Click's own usage errors carry their message and status; anything else is a defect and keeps its trace.
+        # Usage errors of the parser carry their own message and status; anything else is a defect and keeps its trace.
         show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
         if show is None or code is None:
             raise

@@ -1,15 +1,15 @@
 """A patient client of one JSON server: bounded and adapting concurrency, retries, and one mapping of faults.
 
-Outside it is synchronous; inside, each stream of calls runs on an event loop in a thread of its own, which ends with
-the stream. So it works where a loop already runs (notebooks), and nothing is left behind.
+Outside it is synchronous; inside, each stream of calls runs on an event loop in a thread of its own, which ends
+with the stream. So it works where a loop already runs (notebooks), and nothing is left behind.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -76,7 +76,7 @@ class Client:
         key: Bearer token, never shown.
         key_name: Environment variable that it came from, for messages.
         back_off: Seconds before the second try.
-        answered: Calls answered so far.
+        kept: Answers that the engine has handed on, for the message when the server goes away.
     """
 
     url: str
@@ -85,7 +85,8 @@ class Client:
     key: str = field(default="", repr=False)
     key_name: str = ""
     back_off: float = BACK_OFF
-    answered: int = 0
+    kept: int = 0
+    _heard: int = field(default=0, init=False)
     _failed_run: int = field(default=0, init=False)
 
     @property
@@ -99,7 +100,8 @@ class Client:
         Raises:
             EngineUnavailableError: The server is down or does not talk JSON.
         """
-        return next(self.stream((call,)))
+        with closing(self.stream((call,))) as replies:
+            return next(replies)
 
     def look(self, url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Ask for something that a server may not have; empty if it has not.
@@ -116,7 +118,7 @@ class Client:
             return {}
         return found if isinstance(found, dict) else {}
 
-    def stream(self, calls: Sequence[Call]) -> Iterator[Reply]:
+    def stream(self, calls: Sequence[Call]) -> Generator[Reply, None, None]:
         """Make calls, several at a time, and yield replies as they come.
 
         Raises:
@@ -129,11 +131,10 @@ class Client:
         thread.start()
         try:
             while (got := inbox.get()) is not None:
-                if isinstance(got, _Gone):
+                if isinstance(got, _GoneError):
                     raise EngineUnavailableError(self._explain(got)) from got.__cause__
                 if isinstance(got, Exception):
                     raise got
-                self.answered += 1
                 yield got
         finally:
             with suppress(RuntimeError):  # The loop has already ended.
@@ -168,31 +169,32 @@ class Client:
     async def _patiently(self, client: httpx.AsyncClient, gate: _Gate, call: Call) -> Reply:
         """Try until the server answers or refuses, at most `TRIES` times."""
         rng = Random(f"{call.path} {call.key}")  # noqa: S311 - jitter, reproducible on purpose
-        before = self.answered
+        before = self._heard
         trouble = _Trouble("", "")
         for attempt in range(TRIES):
             if attempt:
                 await asyncio.sleep(trouble.pause or self.back_off * 2 ** (attempt - 1) * (1 - rng.random() / 2))
             async with gate.passing() as passage:
                 got = await self._try(client, call)
-                passage.crowded = isinstance(got, _Trouble) and got.crowded
+                passage.news = "answered" if isinstance(got, Reply) else got.news
             if isinstance(got, Reply):
+                self._heard += 1
                 self._failed_run = 0
                 return got
             trouble = got
-            if trouble.kind == "refused" and not self.answered:
+            if trouble.kind == "refused" and not self._heard:
                 # Nobody listens, and nobody ever did: waiting would only hide a wrong address.
-                raise _Gone("never", trouble.text)
+                raise _GoneError("never", trouble.text)
         self._failed_run += 1
-        lost = trouble.kind in ("refused", "lost") and self.answered == before
+        lost = trouble.kind in ("refused", "lost") and self._heard == before
         if lost or self._failed_run >= _FAILED_RUN:
-            raise _Gone("stopped" if self.answered else "never", trouble.text)
+            raise _GoneError("stopped" if self._heard else "never", trouble.text)
         return Reply(call, {}, f"{trouble.text}; given up after {TRIES} tries")
 
     async def _try(self, client: httpx.AsyncClient, call: Call) -> Reply | _Trouble:
         clock = time.perf_counter()
         try:
-            # One limit for the whole reply: a proxy that sends blanks to keep the line open never times out by itself.
+            # One limit for the whole reply: a proxy that sends blanks to hold the line never times out by itself.
             async with asyncio.timeout(self.timeout):
                 response = await (
                     client.get(self.url + call.path)
@@ -203,7 +205,7 @@ class Client:
             return _Trouble("slow", f"no reply within {self.timeout:g} s")
         except httpx.ConnectError as error:
             return _Trouble("refused", str(error) or "connection refused")
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             return _Trouble("lost", str(error) or f"connection lost ({type(error).__name__})")
         return _read(response, call, time.perf_counter() - clock)
 
@@ -218,35 +220,36 @@ class Client:
             "trust_env": not local,
         }
 
-    def _explain(self, gone: _Gone) -> str:
-        kept = f"{self.answered} answers are kept; start it again and rerun the same command"
+    def _explain(self, gone: _GoneError) -> str:
+        kept = f"{self.kept} answers are kept; start it again and rerun the same command"
         if gone.kind == "never":
             return f"no server answers at {self.shown} ({gone.text}): start it, or check host and port"
         if gone.kind == "stopped":
             return f"the server at {self.shown} stopped answering ({gone.text}): {kept}"
         if gone.kind == "key":
-            where = f"put a valid key into ${self.key_name}" if self.key_name else "name a variable that holds a key"
+            where = f"put a valid key into ${self.key_name}" if self.key_name else "name the variable of a key"
             return f"the server at {self.shown} refuses access ({gone.text}): {where}"
         return f"the server at {self.shown} answers {gone.text}: is the URL the API's, ending in /v1?"
 
 
-_Kind = Literal["refused", "lost", "slow", "busy"]
+_Kind = Literal["refused", "lost", "slow", "busy", ""]
+_News = Literal["answered", "crowded", ""]
 
 
 class _Trouble(NamedTuple):
     """A try that came to nothing and may be repeated."""
 
-    kind: _Kind | Literal[""]
+    kind: _Kind
     text: str
     pause: float = 0.0
 
     @property
-    def crowded(self) -> bool:
-        """Whether fewer calls at a time would have helped."""
-        return self.kind in ("slow", "busy")
+    def news(self) -> _News:
+        """What the gate learns: whether fewer calls at a time would have helped."""
+        return "crowded" if self.kind in ("slow", "busy") else ""
 
 
-class _Gone(Exception):
+class _GoneError(Exception):
     """The server cannot be used any more. Turned into a message where the number of answers is known."""
 
     def __init__(self, kind: Literal["never", "stopped", "key", "form"], text: str) -> None:
@@ -259,7 +262,7 @@ class _Passage:
     """One call in flight; `epoch` tells whether it began before the last narrowing."""
 
     epoch: int
-    crowded: bool = False
+    news: _News = ""
 
 
 class _Gate:
@@ -275,7 +278,7 @@ class _Gate:
         self._changed = asyncio.Condition()
 
     @asynccontextmanager
-    async def passing(self) -> Any:
+    async def passing(self) -> AsyncIterator[_Passage]:
         """Wait for room, and report afterwards how it went."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._flying < int(self._limit))
@@ -290,11 +293,11 @@ class _Gate:
                 self._changed.notify_all()
 
     def _adapt(self, passage: _Passage) -> None:
-        if not passage.crowded:
+        if passage.news == "answered":
             # One per answer until the first crowd, afterwards one per round.
             step = 1.0 / self._limit if self._epoch else 1.0
             self._limit = min(float(self._bound), self._limit + step)
-        elif passage.epoch == self._epoch:
+        elif passage.news == "crowded" and passage.epoch == self._epoch:
             self._limit = max(1.0, self._limit / 2)
             self._epoch += 1
 
@@ -322,19 +325,19 @@ def _read(response: httpx.Response, call: Call, seconds: float) -> Reply | _Trou
     if status == httpx.codes.TOO_MANY_REQUESTS or status >= httpx.codes.INTERNAL_SERVER_ERROR:
         text = f"HTTP {status}: {_message(response)}"
         return _Trouble("busy", text, _retry_after(response.headers.get("retry-after", "")))
-    if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        raise _Gone("key", f"HTTP {status}: {_message(response)}")
+    if status == httpx.codes.UNAUTHORIZED:
+        raise _GoneError("key", f"HTTP {status}: {_message(response)}")
     form = response.headers.get("content-type", "no content type").partition(";")[0]
     if "html" in form:
-        raise _Gone("form", "HTML, not JSON")
+        raise _GoneError("form", "HTML, not JSON")
     if status != httpx.codes.OK:
         return Reply(call, {}, f"HTTP {status}: {_message(response)}", seconds)
     try:
         body = response.json()
     except ValueError as error:
-        raise _Gone("form", f"something that is not JSON (content type {form})") from error
+        raise _GoneError("form", f"something that is not JSON (content type {form})") from error
     if not isinstance(body, dict):
-        raise _Gone("form", "JSON that is not an object")
+        raise _GoneError("form", "JSON that is not an object")
     if body.get("error"):
         return Reply(call, {}, _message(response), seconds)
     return Reply(call, body, "", seconds)
