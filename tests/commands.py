@@ -19,7 +19,13 @@ def environment() -> dict[str, str]:
 def hydrometer(*words: str, cwd: Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
     """Run the command line and wait."""
     return subprocess.run(
-        [*ENTRY, *words], cwd=cwd, env=environment(), capture_output=True, text=True, timeout=timeout, check=False
+        [*ENTRY, *words],
+        cwd=cwd,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
     )
 
 

@@ -13,7 +13,10 @@ from hydrometer.provenance import ModelIdentity
 from hydrometer.spec import ModelRef
 from hydrometer.tasks.base import GraderCase, Task
 
-REF = {"base": ModelRef(text="base", engine="fake", target="base"), "student": ModelRef(text="student", engine="fake", target="student")}
+REF = {
+    "base": ModelRef(text="base", engine="fake", target="base"),
+    "student": ModelRef(text="student", engine="fake", target="student"),
+}
 
 
 class Adding(Task):
@@ -36,7 +39,9 @@ class Choosing(Task):
     name, capability, summary, kind, chance = "choosing", "knowledge", "a choice", Kind.CHOICES, 0.5
 
     def make(self, rng: Random, index: int) -> Item:
-        return Item(task=self.name, messages=(Message("user", f"q{index}"),), answer=0, choices=("yes", "no!"))
+        return Item(
+            task=self.name, messages=(Message("user", f"q{index}"),), answer=0, choices=("yes", "no!")
+        )
 
     def grade(self, item: Item, reply: str) -> Grade:
         raise AssertionError
@@ -63,7 +68,13 @@ class Scripted(ClosingEngine):
         self.chat_template = ""
 
     def identity(self) -> ModelIdentity:
-        facts = {"weights": self._label, "tokenizer": "t", "template": "c", "engine": "scripted", "engine_version": "1"}
+        facts = {
+            "weights": self._label,
+            "tokenizer": "t",
+            "template": "c",
+            "engine": "scripted",
+            "engine_version": "1",
+        }
         return ModelIdentity(label=self._label, **{**facts, **self._identity})  # type: ignore[arg-type]
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Answer]:
@@ -89,4 +100,6 @@ class World:
 
     def open(self, ref: ModelRef, settings: EngineSettings) -> Scripted:
         self.opened.append(ref.target)
-        return Scripted(ref.target, self._scripts[ref.target], self.asked[ref.target], **self._identities[ref.target])
+        return Scripted(
+            ref.target, self._scripts[ref.target], self.asked[ref.target], **self._identities[ref.target]
+        )

@@ -40,7 +40,10 @@ def test_an_audit_leaves_a_report_that_show_report_and_verify_can_use(tmp_path: 
     ("statement", "found"),
     [
         ("UPDATE completions SET body = replace(body, 'text', 'txet')", "digest"),
-        ("UPDATE grades SET body = replace(body, '\"value\":1.0', '\"value\":0.0')", "the grader now finds another"),
+        (
+            "UPDATE grades SET body = replace(body, '\"value\":1.0', '\"value\":0.0')",
+            "the grader now finds another",
+        ),
         ("DELETE FROM completions WHERE key IN (SELECT key FROM completions LIMIT 1)", "missing"),
     ],
 )
@@ -85,7 +88,9 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("words", "status", "cure"), BAD, ids=lambda v: " ".join(v[:3]) if isinstance(v, tuple) else "")
+@pytest.mark.parametrize(
+    ("words", "status", "cure"), BAD, ids=lambda v: " ".join(v[:3]) if isinstance(v, tuple) else ""
+)
 def test_bad_input_is_one_clear_line(tmp_path: Path, words: tuple[str, ...], status: int, cure: str) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.gguf").write_text("not a model")
@@ -104,7 +109,17 @@ def test_an_invalid_setup_has_its_own_status(tmp_path: Path) -> None:
 
 
 def test_two_audits_into_one_folder(tmp_path: Path) -> None:
-    slow = ("audit", "fake:echo?delay=0.05", "fake:echo?seed=1&delay=0.05", "--task", "copying", "--items", "60", "--out", "o")
+    slow = (
+        "audit",
+        "fake:echo?delay=0.05",
+        "fake:echo?seed=1&delay=0.05",
+        "--task",
+        "copying",
+        "--items",
+        "60",
+        "--out",
+        "o",
+    )
     first = start(*slow, cwd=tmp_path)
     try:
         while not (tmp_path / "o" / ".lock").exists():
@@ -119,7 +134,17 @@ def test_two_audits_into_one_folder(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_is_one_line_and_keeps_the_answers(tmp_path: Path) -> None:
-    words = ("audit", "fake:echo?delay=0.05", "fake:echo?seed=1&delay=0.05", "--task", "copying", "--items", "60", "--out", "o")
+    words = (
+        "audit",
+        "fake:echo?delay=0.05",
+        "fake:echo?seed=1&delay=0.05",
+        "--task",
+        "copying",
+        "--items",
+        "60",
+        "--out",
+        "o",
+    )
     process = start(*words, cwd=tmp_path)
     _wait_for_answers(tmp_path / "o" / "evidence.sqlite", 5)
     process.send_signal(signal.SIGINT)
@@ -148,7 +173,16 @@ def _wait_for_answers(path: Path, number: int) -> None:
 
 def test_killed_at_ten_random_moments_the_result_is_that_of_an_undisturbed_run(tmp_path: Path) -> None:
     """SIGKILL, ten times, at moments spread over the run; nothing that was answered is asked again."""
-    words = ("fake:echo?delay=0.01", "fake:echo?seed=1&delay=0.01", "--task", "copying", "--task", "knowledge_facts", "--items", "100")
+    words = (
+        "fake:echo?delay=0.01",
+        "fake:echo?seed=1&delay=0.01",
+        "--task",
+        "copying",
+        "--task",
+        "knowledge_facts",
+        "--items",
+        "100",
+    )
     store = tmp_path / "killed" / "evidence.sqlite"
     for kill in range(10):
         process = start("audit", *words, "--out", "killed", cwd=tmp_path)
@@ -174,5 +208,7 @@ def test_help_is_quick_and_loads_no_optional_package(tmp_path: Path) -> None:
         "import sys, hydrometer, hydrometer.cli.main; "
         "print([m for m in ('torch', 'transformers', 'xllamacpp', 'scipy', 'pandas', 'polars') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", script], env=environment(), capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment(), capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"

@@ -12,7 +12,10 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs
 
 def test_python_sessions_of_the_readme(tmp_path: Path) -> None:
     failed, attempted = doctest.testfile(
-        str(ROOT / "README.md"), module_relative=False, globs={"folder": tmp_path}, optionflags=doctest.ELLIPSIS
+        str(ROOT / "README.md"),
+        module_relative=False,
+        globs={"folder": tmp_path},
+        optionflags=doctest.ELLIPSIS,
     )
     assert attempted >= 4
     assert failed == 0

@@ -9,14 +9,27 @@ from hydrometer.result import Standing
 from hydrometer.sampling import GREEDY, Sampling
 
 BASE = ModelIdentity(
-    label="base", weights="w1", tokenizer="t", template="c", engine="llamacpp", engine_version="1",
-    precision="Q4_1", context_length=2048,
+    label="base",
+    weights="w1",
+    tokenizer="t",
+    template="c",
+    engine="llamacpp",
+    engine_version="1",
+    precision="Q4_1",
+    context_length=2048,
 )
 STUDENT = replace(BASE, label="student", weights="w2")
 SAME = (Sampling(GREEDY, "greedy"), Sampling(GREEDY, "greedy"))
 
 
-def check(student: ModelIdentity, *, base: ModelIdentity = BASE, allow: tuple[str, ...] = (), refs=("a", "b"), samplings=SAME):
+def check(
+    student: ModelIdentity,
+    *,
+    base: ModelIdentity = BASE,
+    allow: tuple[str, ...] = (),
+    refs=("a", "b"),
+    samplings=SAME,
+):
     return compare_setups(base, student, references=refs, samplings=samplings, allow=allow)
 
 
@@ -35,7 +48,9 @@ def test_a_clean_pair_is_valid() -> None:
         ("identity", {"weights": "w1"}),
     ],
 )
-def test_an_undeclared_difference_is_invalid_and_a_declared_one_is_not(aspect: str, change: dict[str, object]) -> None:
+def test_an_undeclared_difference_is_invalid_and_a_declared_one_is_not(
+    aspect: str, change: dict[str, object]
+) -> None:
     student = replace(STUDENT, **change)  # type: ignore[arg-type]
     findings = check(student)
     assert [f.aspect for f in findings if f.standing is Standing.UNDECLARED] == [aspect]

@@ -11,8 +11,17 @@ def test_public_names_are_sorted_documented_and_there() -> None:
 
 def test_the_list_of_public_names_is_a_promise() -> None:
     assert hydrometer.__all__ == [
-        "AuditResult", "EngineSettings", "HydrometerError", "Verdict", "__version__", "audit", "load_report", "rows",
-        "to_pandas", "to_polars", "verify_folder",
+        "AuditResult",
+        "EngineSettings",
+        "HydrometerError",
+        "Verdict",
+        "__version__",
+        "audit",
+        "load_report",
+        "rows",
+        "to_pandas",
+        "to_polars",
+        "verify_folder",
     ]
 
 
@@ -39,7 +48,9 @@ def test_the_layer_check_can_fail(tmp_path) -> None:
     check.ROOT = tmp_path
     (tmp_path / "stats").mkdir()
     upward = tmp_path / "stats" / "bad.py"
-    upward.write_text("from hydrometer.report.view import x\n\n\ndef f():\n    import json\n    return json\n")
+    upward.write_text(
+        "from hydrometer.report.view import x\n\n\ndef f():\n    import json\n    return json\n"
+    )
     faults = check.check_file(upward)
     assert any("upwards" in fault for fault in faults)
     assert any("inside a function" in fault for fault in faults)

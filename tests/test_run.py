@@ -8,7 +8,6 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from doubles import REF, Adding, Choosing, World, adder
-
 from hydrometer.engines.base import EngineSettings
 from hydrometer.errors import EngineUnavailableError
 from hydrometer.items import Request
@@ -27,8 +26,12 @@ def run(world: World, folder: Path, *, n: int = 40, student: str = "student", **
     wanted = AuditSpec(base=REF["base"], student=REF[student], **spec)  # type: ignore[arg-type]
     with Store(folder / "evidence.sqlite") as store:
         runner = Runner(
-            wanted, {Adding(): n, Choosing(): 5}, store,
-            opener=world.open, settings=EngineSettings(), progress=Silent(),
+            wanted,
+            {Adding(): n, Choosing(): 5},
+            store,
+            opener=world.open,
+            settings=EngineSettings(),
+            progress=Silent(),
         )
         return runner.run(HERE)
 
@@ -148,7 +151,9 @@ def test_an_undeclared_difference_asks_nothing(tmp_path: Path) -> None:
     assert result.capabilities == ()
     assert world.asked == {"base": [], "student": []}
     assert "template" in result.headline
-    assert run(World(template="another template"), tmp_path, allow=("template",)).verdict is not Verdict.INVALID
+    assert (
+        run(World(template="another template"), tmp_path, allow=("template",)).verdict is not Verdict.INVALID
+    )
 
 
 def test_the_same_model_twice_is_neither_better_nor_worse(tmp_path: Path) -> None:

@@ -27,7 +27,10 @@ def test_families(architecture: str, template: str, label: str, family: str) -> 
 
 
 def test_auto_is_greedy_without_vendor_settings() -> None:
-    assert [s.decoding for s in choose(SamplingPolicy.AUTO, PLAIN, PLAIN, Thinking.DEFAULT)] == [GREEDY, GREEDY]
+    assert [s.decoding for s in choose(SamplingPolicy.AUTO, PLAIN, PLAIN, Thinking.DEFAULT)] == [
+        GREEDY,
+        GREEDY,
+    ]
 
 
 def test_each_model_runs_as_its_maker_says() -> None:

@@ -45,7 +45,12 @@ def main() -> int:
 def part(name: str) -> str:
     """Return the text of one generated part."""
     kind, _, argument = name.partition(" ")
-    makers: dict[str, Callable[[str], str]] = {"help": _help, "tasks": _tasks, "engines": _engines, "errors": _errors}
+    makers: dict[str, Callable[[str], str]] = {
+        "help": _help,
+        "tasks": _tasks,
+        "engines": _engines,
+        "errors": _errors,
+    }
     return makers[kind](argument)
 
 

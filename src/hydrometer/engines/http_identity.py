@@ -1,11 +1,12 @@
 """Who answers behind a URL: the list of models, the facts that a server tells, and a fingerprint of its replies.
 
-A server answers under any name it likes, so a name proves nothing. The fingerprint does: a few fixed prompts, answered
-greedily. Two URLs with one fingerprint serve the same model, whatever they call it.
+A server answers under any name it likes, so a name proves nothing. The fingerprint does: a few fixed prompts,
+answered greedily. Two URLs with one fingerprint serve the same model, whatever they call it.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -152,7 +153,9 @@ class Fingerprint:
     logprobs: bool
 
 
-def probe(server: Server, body: Mapping[str, Any], *, first: bool = False, logprobs: bool = True) -> list[Fingerprint]:
+def probe(
+    server: Server, body: Mapping[str, Any], *, first: bool = False, logprobs: bool = True
+) -> list[Fingerprint]:
     """Ask the fixed prompts one after another and return the replies.
 
     Args:
@@ -185,7 +188,7 @@ def top_logprobs(choice: Mapping[str, Any]) -> list[tuple[str, float]]:
     return [
         (str(row.get("token", "")), float(row["logprob"]))
         for row in rows
-        if isinstance(row, dict) and isinstance(row.get("logprob"), int | float)
+        if isinstance(row, dict) and isinstance(row.get("logprob"), int | float) and math.isfinite(row["logprob"])
     ]
 
 

@@ -1,0 +1,5 @@
+"""`python -m hydrometer.cli`, for environments without the script on the path."""
+
+from hydrometer.cli.main import main
+
+main()

@@ -1,0 +1,285 @@
+"""OpenAI-compatible servers: llama-server, vLLM, SGLang, LM Studio, Ollama and others, over HTTP.
+
+What a server cannot do is found out when it is opened, by asking, never assumed from its name: some answer
+requests for log-probabilities and leave them out, and choices scored from nothing would look like chance.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import httpx
+import numpy as np
+
+from hydrometer.engines.base import (
+    LETTERS,
+    Answer,
+    Capabilities,
+    ClosingEngine,
+    EngineSettings,
+    letters_prompt,
+)
+from hydrometer.engines.http_client import BACK_OFF, Call, Client, Reply
+from hydrometer.engines.http_identity import (
+    TOP,
+    Server,
+    base_name,
+    find_server,
+    first_choice,
+    identify,
+    probe,
+    reasoning_of,
+    top_logprobs,
+)
+from hydrometer.errors import EngineUnavailableError, ModelError, UnknownNameError
+from hydrometer.items import Decoding, Message, Request, Thinking
+from hydrometer.outcomes import ChoiceScore, Completion, Finish
+from hydrometer.provenance import ModelIdentity
+from hydrometer.spec import ModelRef
+from hydrometer.templates.render import ChatTemplate
+
+_FINISH = {"length": Finish.LENGTH, "max_tokens": Finish.LENGTH}
+_FAILED = ("error", "abort", "content_filter")
+"""Reasons to end that are none of the model's own doing: the reply is not what the model would have said."""
+
+
+class HttpEngine(ClosingEngine):
+    """One model behind a URL.
+
+    Args:
+        server: The server and the model on it, as `find_server` returns them.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server, self._client = server, server.client
+        self._identity: ModelIdentity | None = None
+        self._closed = False
+        self._logprobs = self._offers_logprobs()
+        source = server.template
+        self._template = ChatTemplate(source=source, special=_special(server)) if source else None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the server showed that it can do."""
+        methods = ("letters",) if self._logprobs else ()
+        return Capabilities(choice_methods=methods, token_ids=False, local=False)
+
+    @property
+    def chat_template(self) -> str:
+        """Source of the server's template, `""` where it keeps it to itself."""
+        return self._server.template
+
+    def identity(self) -> ModelIdentity:
+        """Return who answers; the first call costs a few short requests."""
+        if self._identity is None:
+            replies = probe(self._server, self._plain_body(), logprobs=self._logprobs)
+            self._identity = identify(self._server, replies)
+        return self._identity
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Answer]:
+        """Yield replies as the server gives them."""
+        yield from self._ask(requests, [self._body(request) for request in requests], self._completion)
+
+    def score(self, requests: Sequence[Request], method: str) -> Iterator[Answer]:
+        """Yield a score per choice.
+
+        Raises:
+            UnknownNameError: The server cannot score that way.
+        """
+        if method not in self.capabilities.choice_methods:
+            raise UnknownNameError.among("choice method", method, self.capabilities.choice_methods)
+        yield from self._ask(requests, [self._letters_body(request) for request in requests], _letters)
+
+    def close(self) -> None:
+        """Forget the server. Its connections have ended with each stream already."""
+        self._closed = True
+
+    def _ask(
+        self, requests: Sequence[Request], bodies: Sequence[dict[str, Any]], read: Any
+    ) -> Iterator[Answer]:
+        if self._closed:
+            msg = f"the engine for {self._client.shown} is closed: open it again"
+            raise EngineUnavailableError(msg)
+        calls = [Call(path="/chat/completions", body=body, key=i) for i, body in enumerate(bodies)]
+        for reply in self._client.stream(calls):
+            request = requests[reply.call.key]
+            completion = _refused(reply) if reply.refusal else read(request, reply)
+            self._client.kept += completion.finish is not Finish.ERROR
+            yield Answer(request, completion)
+
+    def _completion(self, request: Request, reply: Reply) -> Completion:
+        choice = first_choice(reply.body)
+        if choice is None:
+            return _error("the server's reply holds no choice")
+        message, reason = choice["message"], str(choice.get("finish_reason") or "stop")
+        if reason in _FAILED:
+            return _error(f"the server ended the reply with {reason!r}")
+        text, reasoning = str(message.get("content") or ""), reasoning_of(message)
+        finish = _FINISH.get(reason, Finish.STOP)
+        counted = _counts(reply.body)
+        return Completion(
+            text=text,
+            reasoning=reasoning,
+            finish=finish,
+            prompt_tokens=counted[0],
+            completion_tokens=counted[1],
+            opens_thinking=reasoning is None and self._opened(request, text, finish),
+            seconds=_seconds(reply),
+            served_model=base_name(str(reply.body.get("model") or "")),
+        )
+
+    def _opened(self, request: Request, text: str, finish: Finish) -> bool:
+        """Whether the reply starts inside a think block that the template opened.
+
+        A server that splits thinking off may return an answer without any; only a closing tag, or a reply that was
+        cut, shows that the thinking is still in the text.
+        """
+        if self._template is None or not (finish is Finish.LENGTH or "</think>" in text or "<channel|>" in text):
+            return False
+        try:
+            return self._template.render(request.messages, thinking=request.thinking).opens_thinking
+        except ModelError:
+            return False  # The server rendered it all the same; it knows helpers that the sandbox does not.
+
+    def _body(self, request: Request) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            **self._plain_body(request.decoding),
+            "messages": [message._asdict() for message in request.messages],
+            "max_tokens": request.max_tokens,
+            "seed": request.seed,
+        }
+        if request.thinking is not Thinking.DEFAULT:
+            body["chat_template_kwargs"] = {"enable_thinking": request.thinking is Thinking.ON}
+        return body
+
+    def _letters_body(self, request: Request) -> dict[str, Any]:
+        *before, last = request.messages
+        turn = Message(last.role, letters_prompt(last.content, request.choices))
+        body = self._body(request)
+        asked = [message._asdict() for message in (*before, turn)]
+        return {**body, "messages": asked, "max_tokens": 1, "logprobs": True, "top_logprobs": TOP}
+
+    def _plain_body(self, decoding: Decoding | None = None) -> dict[str, Any]:
+        """Return model and sampling settings in the server's own words."""
+        return {"model": self._server.model, "stream": False, **_sampling(self._server, decoding or Decoding())}
+
+    def _offers_logprobs(self) -> bool:
+        """Find out by one request whether log-probabilities come back, and that the server chats at all."""
+        try:
+            return probe(self._server, self._plain_body(), first=True)[0].logprobs
+        except ModelError:
+            probe(self._server, self._plain_body(), first=True, logprobs=False)
+            return False
+
+
+def open_model(ref: ModelRef, settings: EngineSettings, *, back_off: float = BACK_OFF) -> HttpEngine:
+    """Open a model behind a URL.
+
+    Args:
+        ref: `target` is the URL up to `/v1`, `model` the name on the server, `""` for its only one.
+        settings: `concurrency`, `timeout` and `api_key_env` are used.
+        back_off: Seconds before a second try.
+
+    Raises:
+        ModelError: The URL is malformed, the model is not there, or another template was asked for.
+        EngineUnavailableError: The server is down or does not talk JSON.
+    """
+    try:
+        url = httpx.URL(ref.target)
+    except httpx.InvalidURL as error:
+        msg = f"{ref.target!r} is no URL ({error}): write http://HOST:PORT/v1#MODEL"
+        raise ModelError(msg) from error
+    client = Client(
+        url=str(url).rstrip("/"),
+        timeout=settings.timeout,
+        concurrency=max(1, settings.concurrency),
+        key=os.environ.get(settings.api_key_env, "") if settings.api_key_env else "",
+        key_name=settings.api_key_env,
+        back_off=back_off,
+    )
+    server = find_server(client, ref.model)
+    if settings.chat_template and settings.chat_template.strip() != server.template.strip():
+        msg = (
+            f"{client.shown} renders its own chat template, another one cannot be sent: start the server with it "
+            "(llama-server --chat-template-file, vllm serve --chat-template), or leave --template at own"
+        )
+        raise ModelError(msg)
+    return HttpEngine(server)
+
+
+def _sampling(server: Server, decoding: Decoding) -> dict[str, Any]:
+    """Return sampling settings under the names and with the neutral values that the server knows."""
+    # Greedy decoding ignores the rest by definition, and a server's penalties would change it all the same.
+    wanted = Decoding() if decoding.greedy else decoding
+    names = ("top_k", "min_p", "repetition_penalty", "presence_penalty")
+    sent: dict[str, Any] = {
+        name: getattr(wanted, name)
+        for name in names
+        if server.explicit or getattr(wanted, name) != getattr(Decoding(), name)
+    }
+    if server.kind == "llama.cpp":
+        sent["repeat_penalty"] = sent.pop("repetition_penalty")
+    elif sent.get("top_k") == 0:
+        sent["top_k"] = -1  # Off, in the words of vLLM and SGLang.
+    return {"temperature": wanted.temperature, "top_p": wanted.top_p, **sent}
+
+
+def _letters(request: Request, reply: Reply) -> Completion:
+    """Read option letters out of the most probable first tokens."""
+    wanted = LETTERS[: len(request.choices)]
+    if len(wanted) < len(request.choices):
+        return _error(f"{len(request.choices)} choices, and there are letters for {len(LETTERS)}")
+    listed = top_logprobs(first_choice(reply.body) or {})
+    found: dict[str, float] = {}
+    for token, logprob in listed:
+        letter = token.strip()
+        if letter in wanted and letter:
+            # "A" and " A" are two tokens and one answer.
+            found[letter] = float(np.logaddexp(found.get(letter, -math.inf), logprob))
+    if not found:
+        # Scoring from nothing would look like a model that guesses.
+        return _error(f"no option letter is among the {len(listed)} most probable first tokens")
+    bound = min(logprob for _, logprob in listed)
+    counted = _counts(reply.body)
+    return Completion(
+        choices=tuple(ChoiceScore(logprob=min(found.get(letter, bound), 0.0), tokens=1) for letter in wanted),
+        method="letters",
+        prompt_tokens=counted[0],
+        completion_tokens=counted[1],
+        seconds=_seconds(reply),
+        served_model=base_name(str(reply.body.get("model") or "")),
+    )
+
+
+def _refused(reply: Reply) -> Completion:
+    return _error(reply.refusal)
+
+
+def _error(text: str) -> Completion:
+    return Completion(finish=Finish.ERROR, error=text)
+
+
+def _counts(body: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """Tokens of prompt and reply as the server counted them, None where it did not."""
+    usage = body.get("usage")
+    if not isinstance(usage, dict):
+        return None, None
+    prompt, reply = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    return prompt if isinstance(prompt, int) else None, reply if isinstance(reply, int) else None
+
+
+def _seconds(reply: Reply) -> float:
+    """Time of computing where the server tells it, else of the try that succeeded."""
+    timings = reply.body.get("timings")
+    if isinstance(timings, dict):
+        parts = [timings.get(name) for name in ("prompt_ms", "predicted_ms")]
+        if all(isinstance(part, int | float) for part in parts):
+            return sum(float(part) for part in parts if part is not None) / 1000
+    return reply.seconds
+
+
+def _special(server: Server) -> dict[str, str]:
+    return {name: str(server.props.get(name) or "") for name in ("bos_token", "eos_token")}

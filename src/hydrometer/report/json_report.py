@@ -1,0 +1,137 @@
+"""`report.json`: the result as it is, written whole or not at all, and read back with suspicion."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from hydrometer.canon import to_plain
+from hydrometer.errors import EvidenceCorruptError, EvidenceError, EvidenceVersionError, UsageError
+from hydrometer.report.html import render_html
+from hydrometer.result import SCHEMA_VERSION, AuditResult
+
+JSON_NAME = "report.json"
+HTML_NAME = "report.html"
+
+# An unknown key means that the file says something this version would drop: refused, not ignored.
+_ADAPTER: TypeAdapter[AuditResult] = TypeAdapter(AuditResult, config=ConfigDict(extra="forbid"))
+
+
+def to_json(result: AuditResult) -> dict[str, Any]:
+    """Return a result as plain JSON values.
+
+    Raises:
+        ValueError: A number in it is NaN or infinite, which is a defect of whoever computed it.
+    """
+    plain: dict[str, Any] = to_plain(result)
+    _dump(plain)
+    return plain
+
+
+def from_json(source: str | bytes | dict[str, Any]) -> AuditResult:
+    """Return the result that a `report.json` holds.
+
+    Args:
+        source: Its text, or the object already parsed.
+
+    Raises:
+        EvidenceVersionError: It was written by a newer version.
+        EvidenceCorruptError: It is not a report, or was changed into something that no audit writes.
+    """
+    data = source if isinstance(source, dict) else _parse(source)
+    version = data.get("schema_version")
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        msg = (
+            f"the report has schema version {version}, this version of hydrometer reads up to {SCHEMA_VERSION}: "
+            "upgrade hydrometer"
+        )
+        raise EvidenceVersionError(msg)
+    if version != SCHEMA_VERSION or isinstance(version, bool):
+        msg = f"schema_version == {version!r} is not a report of hydrometer: expected {SCHEMA_VERSION}"
+        raise EvidenceCorruptError(msg)
+    try:
+        # Strict JSON mode: enums from text and tuples from lists, but no number from a text.
+        return _ADAPTER.validate_json(_dump(data), strict=True)
+    except ValidationError as error:
+        raise EvidenceCorruptError(_first_fault(error)) from error
+    except (UsageError, ValueError, TypeError, RecursionError) as error:
+        msg = f"the report is damaged: {error}; make it again with the same command, the replies are kept"
+        raise EvidenceCorruptError(msg) from error
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of `report.json`."""
+    return _ADAPTER.json_schema()
+
+
+def write(result: AuditResult, folder: Path) -> tuple[Path, Path]:
+    """Write `report.json` and `report.html`; a reader never sees half of one.
+
+    Args:
+        result: What an audit found.
+        folder: Where they go; made if it is not there.
+
+    Returns:
+        Both paths, JSON first.
+
+    Raises:
+        EvidenceError: The folder cannot be written.
+    """
+    text = _dump(to_json(result), indent=1) + "\n"
+    page = render_html(result)
+    paths = (folder / JSON_NAME, folder / HTML_NAME)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, content in zip(paths, (text, page), strict=True):
+            _replace(path, content)
+    except OSError as error:
+        msg = f"cannot write into {folder}: {error.strerror or error}; choose another --out"
+        raise EvidenceError(msg) from error
+    return paths
+
+
+def _replace(path: Path, content: str) -> None:
+    # In the same folder, for os.replace is atomic within one file system only.
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with draft.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _dump(data: Any, indent: int | None = None) -> str:
+    """JSON text; halves of surrogate pairs, which UTF-8 cannot hold, as the escapes they came from."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, indent=indent)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _parse(text: str | bytes) -> dict[str, Any]:
+    try:
+        data = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        msg = f"the report is not JSON ({error}): make it again with the same command, the replies are kept"
+        raise EvidenceCorruptError(msg) from error
+    if not isinstance(data, dict):
+        msg = f"the report is a JSON {type(data).__name__}, must be an object"
+        raise EvidenceCorruptError(msg)
+    return data
+
+
+def _refuse_constant(constant: str) -> None:
+    msg = f"{constant} is no JSON number"
+    raise ValueError(msg)
+
+
+def _first_fault(error: ValidationError) -> str:
+    faults = error.errors(include_url=False, include_input=False)
+    place = ".".join(str(part) for part in faults[0]["loc"])
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return f"the report is damaged at {place or 'its top'}: {faults[0]['msg']}{more}"

@@ -1,0 +1,208 @@
+"""Numbers and findings in words: every figure a report shows is written by one of these functions.
+
+Text from models and files is hostile until `block` or `line` has seen it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from hydrometer.outcomes import Status
+from hydrometer.result import CapabilityResult, TokenPrice, Verdict
+from hydrometer.stats.estimate import Estimate
+
+NONE = "–"
+"""Stands for a number that does not exist."""
+
+UNBOUNDED_RATIO = 1e5
+"""A ratio interval that reaches beyond it has no upper end: too few pairs for one."""
+
+STATUS_WORDS = {
+    Status.GRADED: "answered",
+    Status.UNPARSED: "no answer found",
+    Status.TRUNCATED: "cut at the token cap",
+    Status.REFUSED: "refused",
+    Status.ENGINE_ERROR: "engine failed",
+    Status.ITEM_INVALID: "item invalid",
+}
+
+# C0 and C1 controls (a terminal obeys some of them) and halves of surrogate pairs (no encoder takes them).
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+# Direction controls: in one line of a table they would turn the cells around them.
+_DIRECTIONS = re.compile(r"[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def block(text: str, limit: int = 0) -> str:
+    """Return a text of many lines, safe for every face; with a limit, the first characters of it."""
+    safe = _CONTROLS.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
+    if limit and len(safe) > limit:
+        return f"{safe[:limit]}… ({len(safe) - limit:,} more characters in report.json)"
+    return safe
+
+
+def line(text: str, limit: int = 300) -> str:
+    """Return a text as one line without direction controls, cut at `limit` characters."""
+    safe = " ".join(_DIRECTIONS.sub("", block(text)).split())
+    return safe if len(safe) <= limit else safe[: limit - 1] + "…"
+
+
+def name(text: str) -> str:
+    """Return the name of a capability as a reader writes it."""
+    return line(text.replace("_", " "), 60)
+
+
+def percent(score: float) -> str:
+    """Return a score in 0..1 in percent, such as `62.5`; the column says what it is."""
+    return f"{score * 100:.1f}"
+
+
+def points(difference: float) -> str:
+    """Return a difference of scores in signed percentage points, such as `-9.0`."""
+    text = f"{difference * 100:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text
+
+
+def interval(low: float, high: float) -> str:
+    """Return the interval of a difference in percentage points, such as `[-14.1, -3.0]`."""
+    ends = [f"{end * 100:.1f}" for end in (low, high)]
+    return f"[{', '.join('0.0' if end == '-0.0' else end for end in ends)}]"
+
+
+def p_value(p: float) -> str:
+    """Return a p-value as papers write it: `p = .012`, `p < .001`."""
+    if p < 0.001:
+        return "p < .001"
+    if p >= 0.9995:
+        return "p > .999"
+    return f"p = {p:.3f}".replace("0.", ".", 1)
+
+
+def ratio(price: TokenPrice) -> str:
+    """Return a token ratio with its interval, such as `x1.62 [1.4, 1.9]`."""
+    if not price.n:
+        return NONE
+    if price.high >= UNBOUNDED_RATIO:
+        return f"x{price.ratio:.2f} (too few replies for an interval)"
+    # Two decimals where one would show both ends alike.
+    digits = 1 if price.high - price.low >= 0.25 else 2
+    return f"x{price.ratio:.2f} [{price.low:.{digits}f}, {price.high:.{digits}f}]"
+
+
+def tokens(count: float | None) -> str:
+    """Return a number of tokens, in whole ones from ten upwards."""
+    if count is None:
+        return NONE
+    return f"{count:,.0f}" if count >= 10 else f"{count:.1f}"
+
+
+def duration(seconds: float) -> str:
+    """Return a wall time, such as `4 min 10 s`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def margin_words(margin: float) -> str:
+    """Return the margin as a number of tasks of 100, such as `3`."""
+    return f"{margin * 100:g}"
+
+
+def capability_sentence(result: CapabilityResult, margin: float) -> str:
+    """Say what was found on a capability to a reader who knows no statistics.
+
+    Counts failures of 100 tasks, so that the sign needs no thinking: more is worse.
+    """
+    what, limit, found = name(result.capability), margin_words(margin), result.estimate
+    if not found.n:
+        return f"On {what} nothing can be said: no item was answered by both models."
+    if result.verdict is Verdict.NOT_ENOUGH:
+        return _open_question(result)
+    if result.verdict is Verdict.EQUIVALENT:
+        return (
+            f"On {what} the distillation fails as many tasks as the base, give or take the margin of {limit} of 100; "
+            f"the truth lies {_between(found)}."
+        )
+    more = "fewer" if result.verdict is Verdict.BETTER else "more"
+    size = (
+        f"That is more than the margin of {limit}."
+        if result.material
+        else f"It is not shown that this exceeds the margin of {limit}."
+    )
+    return (
+        f"On {what} the distillation fails {_count(abs(found.difference) * 100)} {more} of 100 tasks than the base; "
+        f"the truth lies {_between(found)}. {size}"
+    )
+
+
+def price_sentence(price: TokenPrice) -> str:
+    """Say what the student's replies cost next to the base's."""
+    if not price.n:
+        return "No reply was finished by both models, so their lengths cannot be compared."
+    shown = price.high < UNBOUNDED_RATIO and not price.low <= 1.0 <= price.high
+    trend = ("longer" if price.ratio > 1 else "shorter") if shown else ""
+    lead = f"The distillation writes {trend} replies" if trend else "No difference in reply length is shown"
+    text = (
+        f"{lead}: {ratio(price)} tokens per item, on average {tokens(price.student)} against {tokens(price.base)} "
+        f"({price.n} {_plural(price.n, 'reply', 'replies')} each)."
+    )
+    if price.base_per_correct is None or price.student_per_correct is None:
+        return text
+    spent = f"{tokens(price.student_per_correct)} against {tokens(price.base_per_correct)}"
+    return f"{text} Each point scored costs {spent} tokens."
+
+
+def verdict_sentence(verdict: Verdict, margin: float) -> str:
+    """Say what the overall verdict means."""
+    limit = margin_words(margin)
+    return {
+        Verdict.WORSE: "A loss is shown on at least one capability.",
+        Verdict.BETTER: "A gain is shown on at least one capability, and no loss is possible beyond the margin of "
+        f"{limit} points on the others.",
+        Verdict.EQUIVALENT: f"On every capability a difference of more than {limit} points is ruled out.",
+        Verdict.NOT_ENOUGH: "No loss is shown, and none is ruled out: silence is not a proof of equality.",
+        Verdict.INVALID: "The two models would not have been asked the same thing, so nothing was scored.",
+    }[verdict]
+
+
+def _open_question(result: CapabilityResult) -> str:
+    found, what = result.estimate, name(result.capability)
+    crossing = found.low <= 0.0 <= found.high
+    lead = "no difference is shown" if crossing else "a difference appears but is not shown surely enough"
+    text = f"On {what} {lead}: it could be anything {_span(found)} of 100"
+    if result.items_needed is None:
+        return f"{text}. The reason: {line(result.reason)}."
+    return f"{text}; about {result.items_needed:,} pairs would settle it ({found.n:,} are there)."
+
+
+def _between(found: Estimate) -> str:
+    """The interval as counts of further failures: `between 4 and 14 more`."""
+    few, many = -found.high * 100, -found.low * 100
+    if few >= 0:
+        return f"between {_count(few)} and {_count(many)} more"
+    if many <= 0:
+        return f"between {_count(-many)} and {_count(-few)} fewer"
+    return f"between {_count(-few)} fewer and {_count(many)} more"
+
+
+def _span(found: Estimate) -> str:
+    few, many = -found.high * 100, -found.low * 100
+    if few >= 0:
+        return f"from {_count(few)} to {_count(many)} more"
+    if many <= 0:
+        return f"from {_count(-many)} to {_count(-few)} fewer"
+    return f"from {_count(-few)} fewer to {_count(many)} more"
+
+
+def _count(number: float) -> str:
+    """A count of tasks; below one it keeps a decimal, so that a shown loss never reads as none."""
+    if number >= 0.95:
+        return f"{number:.0f}"
+    text = f"{number:.1f}"
+    return "0" if text in ("0.0", "-0.0") else text
+
+
+def _plural(count: int, one: str, many: str) -> str:
+    return one if count == 1 else many
