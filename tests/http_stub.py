@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
+LOGPROBS = ((" A", -1.0), ("B", -2.0), ("the", -5.0))
+
 
 @dataclass
 class Fault:
-    """One attempt that goes wrong. `hang`: seconds of silence; `cut`: the line breaks in the middle of the reply."""
+    """One attempt that goes wrong. `hang`: seconds of silence; `cut`: the line breaks in the middle."""
 
     status: int = 200
     body: str = '{"error": {"message": "scripted fault"}}'
@@ -35,7 +37,7 @@ class Stub:
     replies: dict[str, dict[str, Any]] = field(default_factory=dict)
     served: str = "stub"
     usage: bool = True
-    logprobs: list[tuple[str, float]] | None = field(default_factory=lambda: [(" A", -1.0), ("B", -2.0), ("the", -5.0)])
+    logprobs: list[tuple[str, float]] | None = field(default_factory=lambda: list(LOGPROBS))
     refuses_logprobs: bool = False
     pages: dict[str, dict[str, Any]] = field(default_factory=dict)
     models_fault: Fault | None = None
@@ -56,12 +58,13 @@ class Stub:
         stub = self
 
         class Handler(_Handler):
-            owner = stub
+            pass
 
+        Handler.owner = stub
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True)
         self.thread.start()
         return self
 
@@ -92,9 +95,10 @@ class Stub:
         """A chat completion: the scripted one, else an echo of the last turn."""
         turn = body["messages"][-1]["content"]
         changed = dict(self.replies.get(turn, {}))
+        message = {"role": "assistant", "content": changed.pop("content", turn), **changed.pop("message", {})}
         choice: dict[str, Any] = {
             "index": 0,
-            "message": {"role": "assistant", "content": changed.pop("content", turn), **changed.pop("message", {})},
+            "message": message,
             "finish_reason": changed.pop("finish_reason", "stop"),
         }
         if body.get("logprobs") and self.logprobs is not None:
@@ -161,8 +165,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.owner.over.wait(fault.hang)
         if fault.cut:
             self.close_connection = True
+            head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{"
             with contextlib.suppress(OSError):
-                self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{")
+                self.wfile.write(head)
             return
         self._raw(fault.status, fault.body.encode(), fault.content_type, fault.headers)
 

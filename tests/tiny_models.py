@@ -64,6 +64,9 @@ def build_tiny(kind: Kind, folder: Path, seed: int) -> Path:
     """
     import torch
 
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = _tokenizer(kind)
     with warnings.catch_warnings():
@@ -142,7 +145,9 @@ def _model(kind: Kind, vocab: dict[str, int]) -> Any:
     text = {**common, **_GDN, **ids, "num_hidden_layers": 4, "full_attention_interval": 4}
     vision = {"depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 32}
     vision |= {"patch_size": 4, "num_position_embeddings": 16}
-    media = {f"{name}_token_id": i for i, name in enumerate(("image", "video", "vision_start", "vision_end"), 3)}
+    media = {
+        f"{name}_token_id": i for i, name in enumerate(("image", "video", "vision_start", "vision_end"), 3)
+    }
     if kind == "qwen3_5":
         config = tf.Qwen3_5Config(text_config=text, vision_config=vision, **media)
         return tf.Qwen3_5ForConditionalGeneration(config)
@@ -169,6 +174,8 @@ def _gemma(tf: Any, common: dict[str, Any], vocab: dict[str, int]) -> Any:
     }
     vision = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
     vision |= {"num_key_value_heads": 2, "head_dim": 8}
-    media = {f"{name}_token_id": i for i, name in enumerate(("image", "video", "audio", "boi", "eoi", "boa"), 10)}
+    media = {
+        f"{name}_token_id": i for i, name in enumerate(("image", "video", "audio", "boi", "eoi", "boa"), 10)
+    }
     config = tf.Gemma4Config(text_config=text, vision_config=vision, audio_config=None, **media)
     return tf.Gemma4ForConditionalGeneration(config)

@@ -13,20 +13,20 @@ from hydrometer.stats.paired import mcnemar_midp, plus_two_z, tango_interval
 COUNTS = st.integers(0, 40)
 
 
-def table(gained, lost, n):
+def table(gained: int, lost: int, n: int) -> Paired:
     """Scores of a table in which both models are right on the rest."""
     counts = [n - gained - lost, gained, lost]
     return Paired(base=np.repeat([1.0, 0.0, 1.0], counts), student=np.repeat([1.0, 1.0, 0.0], counts))
 
 
-def test_published_margin_tests():
+def test_published_margin_tests() -> None:
     """Cavo 2012: 6 against 16 of 161; Tango z(-.10) = 1.24892 and z(-.15) = 2.66792."""
     assert four_tests(table(6, 16, 161), 0.10).above_lower == pytest.approx(0.10585, abs=5e-6)
     assert four_tests(table(6, 16, 161), 0.15).above_lower == pytest.approx(0.00382, abs=5e-6)
     assert four_tests(table(16, 6, 161), 0.15).below_upper == pytest.approx(0.00382, abs=5e-6)
 
 
-def test_direction_of_every_test():
+def test_direction_of_every_test() -> None:
     tests = four_tests(table(6, 16, 161), 0.10)
     assert tests.worse == pytest.approx(0.034690 / 2, abs=5e-7)
     assert tests.better == pytest.approx(1 - 0.034690 / 2, abs=5e-7)
@@ -36,7 +36,7 @@ def test_direction_of_every_test():
 
 @given(COUNTS, COUNTS, COUNTS, st.floats(0.005, 0.5))
 @settings(deadline=None)
-def test_swapping_the_models_swaps_the_tests(gained, lost, more, margin):
+def test_swapping_the_models_swaps_the_tests(gained: int, lost: int, more: int, margin: float) -> None:
     n = gained + lost + more
     one, other = four_tests(table(gained, lost, n), margin), four_tests(table(lost, gained, n), margin)
     assert (one.better, one.worse) == (other.worse, other.better)
@@ -46,25 +46,27 @@ def test_swapping_the_models_swaps_the_tests(gained, lost, more, margin):
 
 @given(COUNTS, COUNTS, COUNTS, st.sampled_from([0.01, 0.03, 0.1]))
 @settings(deadline=None)
-def test_equivalence_is_the_90_percent_interval_inside_the_margin(gained, lost, more, margin):
+def test_equivalence_is_the_90_percent_interval_inside_the_margin(
+    gained: int, lost: int, more: int, margin: float
+) -> None:
     n = gained + lost + more
     low, high = tango_interval(gained, lost, n, 0.90)
     assert (four_tests(table(gained, lost, n), margin).inside < 0.05) == (-margin < low and high < margin)
 
 
 @pytest.mark.parametrize(("margin", "enough"), [(0.05, 52), (0.03, 88)])
-def test_no_flips_show_nothing_before_enough_pairs(margin, enough):
+def test_no_flips_show_nothing_before_enough_pairs(margin: float, enough: int) -> None:
     assert four_tests(table(0, 0, enough - 1), margin).inside > 0.05
     assert four_tests(table(0, 0, enough), margin).inside <= 0.05
 
 
-def test_without_pairs_nothing_is_shown():
+def test_without_pairs_nothing_is_shown() -> None:
     tests = four_tests(table(0, 0, 0), 0.03)
     assert tests == FourTests(better=0.5, worse=0.5, above_lower=0.5, below_upper=0.5)
     assert tests.two_sided == 1.0
 
 
-def test_fractional_scores_use_plus_two():
+def test_fractional_scores_use_plus_two() -> None:
     paired = Paired(base=np.linspace(0.1, 0.9, 60), student=np.linspace(0.05, 0.8, 60))
     tests, d = four_tests(paired, 0.1), paired.differences
     assert tests.worse == pytest.approx(ndtr(plus_two_z(d, 0.0)))
@@ -74,12 +76,12 @@ def test_fractional_scores_use_plus_two():
     assert tests.worse < 0.5 < tests.better
 
 
-def test_equal_fractional_scores_are_not_equivalent_at_once():
+def test_equal_fractional_scores_are_not_equivalent_at_once() -> None:
     same = np.full(40, 0.5)
     assert four_tests(Paired(base=same, student=same), 0.03).inside > 0.05
 
 
 @pytest.mark.parametrize("margin", [0.0, -0.03, 1.0, 3.0])
-def test_refuses_a_margin_that_is_no_share(margin):
+def test_refuses_a_margin_that_is_no_share(margin: float) -> None:
     with pytest.raises(ValueError, match=r"0\.03 is 3 points"):
         four_tests(table(1, 1, 10), margin)

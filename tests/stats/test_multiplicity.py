@@ -8,28 +8,28 @@ from statsmodels.stats.multitest import multipletests
 from hydrometer.stats.multiplicity import holm
 
 
-def test_published():
+def test_published() -> None:
     assert holm([0.01, 0.02, 0.03, 0.04, 0.05]) == pytest.approx([0.05, 0.08, 0.09, 0.09, 0.09])
 
 
-def test_keeps_the_order_given():
+def test_keeps_the_order_given() -> None:
     assert holm([0.5, 0.01, 0.02]) == pytest.approx([0.5, 0.03, 0.04])
 
 
-def test_none_and_one():
+def test_none_and_one() -> None:
     assert holm([]).tolist() == []
     assert holm([0.3]).tolist() == [0.3]
 
 
 @given(st.lists(st.floats(1e-12, 1.0), min_size=1, max_size=12))
 @settings(deadline=None)
-def test_agrees_with_statsmodels(p):
+def test_agrees_with_statsmodels(p: list[float]) -> None:
     assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])
 
 
 @given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=12))
 @settings(deadline=None)
-def test_never_below_the_raw_value_and_in_its_order(p):
+def test_never_below_the_raw_value_and_in_its_order(p: list[float]) -> None:
     adjusted = holm(p)
     assert all(p <= a <= 1.0 for p, a in zip(p, adjusted, strict=True))
     ranked = [a for _, a in sorted(zip(p, adjusted, strict=True))]
@@ -37,6 +37,6 @@ def test_never_below_the_raw_value_and_in_its_order(p):
 
 
 @pytest.mark.parametrize("p", [[-0.1], [1.1], [float("nan")], [[0.1]]])
-def test_refuses_what_is_no_p_value(p):
+def test_refuses_what_is_no_p_value(p: list[float]) -> None:
     with pytest.raises(ValueError, match="p-values"):
         holm(p)

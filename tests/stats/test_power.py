@@ -25,12 +25,12 @@ SHARES = (0.05, 0.10, 0.20, 0.30)
         (0.03, 0.9, (580, 1164, 2331, 3499)),
     ],
 )
-def test_pairs_for_a_difference(difference, power, pairs):
+def test_pairs_for_a_difference(difference: float, power: float, pairs: tuple[int, ...]) -> None:
     assert tuple(pairs_for_difference(difference, share, power=power) for share in SHARES) == pairs
     assert tuple(pairs_for_difference(-difference, share, power=power) for share in SHARES) == pairs
 
 
-def test_pairs_for_large_differences():
+def test_pairs_for_large_differences() -> None:
     assert [pairs_for_difference(0.05, share) for share in SHARES[1:]] == [312, 626, 940]
     assert [pairs_for_difference(0.10, share, power=0.9) for share in SHARES[2:]] == [206, 312]
     # 22.011 in the published example, of which other tools report 22.
@@ -46,7 +46,7 @@ def test_pairs_for_large_differences():
         (0.05, (172, 343, 686, 1028), (124, 248, 495, 742)),
     ],
 )
-def test_pairs_for_margin_claims(margin, both, one):
+def test_pairs_for_margin_claims(margin: float, both: tuple[int, ...], one: tuple[int, ...]) -> None:
     assert tuple(pairs_for_equivalence(margin, share) for share in SHARES) == both
     assert tuple(pairs_for_noninferiority(margin, share) for share in SHARES) == one
 
@@ -62,7 +62,7 @@ def test_pairs_for_margin_claims(margin, both, one):
         (5000, (0.9, 1.3, 1.8, 2.2)),
     ],
 )
-def test_detectable_differences(n, points):
+def test_detectable_differences(n: int, points: tuple[float | None, ...]) -> None:
     for share, expected in zip(SHARES, points, strict=True):
         if expected is not None:
             assert 100 * detectable_difference(n, share) == pytest.approx(expected, abs=0.06)
@@ -70,7 +70,7 @@ def test_detectable_differences(n, points):
 
 @pytest.mark.parametrize("n", [5, 12, 40, 100, 3000])
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.3, 1.0])
-def test_detectable_is_the_inverse_of_pairs(n, share):
+def test_detectable_is_the_inverse_of_pairs(n: int, share: float) -> None:
     found = detectable_difference(n, share)
     assert (
         pairs_for_difference(found * 1.0001, share) <= n
@@ -80,23 +80,23 @@ def test_detectable_is_the_inverse_of_pairs(n, share):
     assert pairs_for_difference(found * 0.99, share) > n
 
 
-def test_few_flips_cannot_hide_a_larger_difference():
+def test_few_flips_cannot_hide_a_larger_difference() -> None:
     """A difference of 8 points needs at least 8 % flips: the share is raised to it."""
     assert pairs_for_difference(0.08, 0.01) == pairs_for_difference(0.08, 0.08)
     assert detectable_difference(100, 0.05) > 0.05
 
 
 @pytest.mark.parametrize("n", [0, 1, 3])
-def test_too_few_pairs_detect_nothing(n):
+def test_too_few_pairs_detect_nothing(n: int) -> None:
     assert detectable_difference(n, 0.1) == 1.0
 
 
-def test_no_flips_still_need_pairs():
+def test_no_flips_still_need_pairs() -> None:
     assert [pairs_for_equivalence(margin, 0.0) for margin in (0.05, 0.03)] == [52, 88]
     assert pairs_for_noninferiority(0.05, 0.0) == 52
 
 
-def test_planned_powers_are_reached():
+def test_planned_powers_are_reached() -> None:
     """Simulated with the tests that are planned: 3 points at 10 % flips, and no difference at 10 % flips."""
     random = np.random.default_rng(11)
     n = pairs_for_difference(0.03, 0.10)
@@ -109,7 +109,7 @@ def test_planned_powers_are_reached():
 
 
 @pytest.mark.parametrize("value", [0.0, 1.5, float("nan")])
-def test_refuses_what_is_no_share(value):
+def test_refuses_what_is_no_share(value: float) -> None:
     with pytest.raises(ValueError, match="difference"):
         pairs_for_difference(value, 0.1)
     with pytest.raises(ValueError, match="margin"):

@@ -135,7 +135,9 @@ class AdapterInfo:
 
     def digest(self) -> str:
         """Return the digest of the adapter's numbers and of the settings that scale them."""
-        settings = {k: self.config.get(k) for k in ("r", "lora_alpha", "use_rslora", "use_dora", "rank_pattern")}
+        settings = {
+            k: self.config.get(k) for k in ("r", "lora_alpha", "use_rslora", "use_dora", "rank_pattern")
+        }
         return digest([digest_file(self.file), settings, self.config.get("alpha_pattern")])
 
 
@@ -183,7 +185,9 @@ def read_adapter(path: Path) -> AdapterInfo:
         _refuse_without_weights(path, "adapter_model.safetensors")
     kind = str(info.config.get("peft_type", "")).upper()
     if kind != "LORA":
-        msg = f"{path}: peft_type is {kind or 'missing'!r}: only LoRA adapters can be used, merge others first"
+        msg = (
+            f"{path}: peft_type is {kind or 'missing'!r}: only LoRA adapters can be used, merge others first"
+        )
         raise ModelError(msg)
     tensors = read_header(info.file)
     if not tensors:
@@ -263,7 +267,9 @@ def _weight_files(path: Path) -> tuple[Path, ...]:
     names = sorted({str(value) for value in _weight_map(index).values()})
     for name in names:
         if not _PLAIN_NAME.fullmatch(name):
-            msg = f"{index}: it points to {show(name)}, which is no file of this folder: do not use this model"
+            msg = (
+                f"{index}: it points to {show(name)}, which is no file of this folder: do not use this model"
+            )
             raise ModelError(msg)
         if not (path / name).is_file():
             msg = f"{path}: the shard {name} that {INDEX} names is missing: finish the download"
@@ -284,7 +290,9 @@ def _check_index(path: Path, tensors: Mapping[str, TensorEntry]) -> None:
     used = index.is_file() and not (path / SINGLE).is_file()
     lost = sorted(set(_weight_map(index)) - set(tensors)) if used else []
     if lost:
-        msg = f"{path}: no file holds {len(lost)} tensors of {INDEX}, first {show(lost[0])}: download it again"
+        msg = (
+            f"{path}: no file holds {len(lost)} tensors of {INDEX}, first {show(lost[0])}: download it again"
+        )
         raise ModelError(msg)
 
 

@@ -22,6 +22,8 @@ from hydrometer.engines.base import (
     EngineSettings,
     letters_prompt,
 )
+from hydrometer.engines.http_choices import METHODS as NATIVE_METHODS
+from hydrometer.engines.http_choices import find_template, score_choices
 from hydrometer.engines.http_client import BACK_OFF, Call, Client, Reply
 from hydrometer.engines.http_identity import (
     TOP,
@@ -39,7 +41,6 @@ from hydrometer.items import Decoding, Message, Request, Thinking
 from hydrometer.outcomes import ChoiceScore, Completion, Finish
 from hydrometer.provenance import ModelIdentity
 from hydrometer.spec import ModelRef
-from hydrometer.templates.render import ChatTemplate
 
 _FINISH = {"length": Finish.LENGTH, "max_tokens": Finish.LENGTH}
 _FAILED = ("error", "abort", "content_filter")
@@ -58,13 +59,12 @@ class HttpEngine(ClosingEngine):
         self._identity: ModelIdentity | None = None
         self._closed = False
         self._logprobs = self._offers_logprobs()
-        source = server.template
-        self._template = ChatTemplate(source=source, special=_special(server)) if source else None
+        self._template = find_template(server)
 
     @property
     def capabilities(self) -> Capabilities:
         """What the server showed that it can do."""
-        methods = ("letters",) if self._logprobs else ()
+        methods = NATIVE_METHODS if self._template else ("letters",) if self._logprobs else ()
         return Capabilities(choice_methods=methods, token_ids=False, local=False)
 
     @property
@@ -91,7 +91,13 @@ class HttpEngine(ClosingEngine):
         """
         if method not in self.capabilities.choice_methods:
             raise UnknownNameError.among("choice method", method, self.capabilities.choice_methods)
-        yield from self._ask(requests, [self._letters_body(request) for request in requests], _letters)
+        if self._template is None:
+            yield from self._ask(requests, [self._letters_body(request) for request in requests], _letters)
+            return
+        self._check_open()
+        for answer in score_choices(self._server, self._template, requests, method):
+            self._client.kept += answer.completion.finish is not Finish.ERROR
+            yield answer
 
     def close(self) -> None:
         """Forget the server. Its connections have ended with each stream already."""
@@ -100,15 +106,18 @@ class HttpEngine(ClosingEngine):
     def _ask(
         self, requests: Sequence[Request], bodies: Sequence[dict[str, Any]], read: Any
     ) -> Iterator[Answer]:
-        if self._closed:
-            msg = f"the engine for {self._client.shown} is closed: open it again"
-            raise EngineUnavailableError(msg)
+        self._check_open()
         calls = [Call(path="/chat/completions", body=body, key=i) for i, body in enumerate(bodies)]
         for reply in self._client.stream(calls):
             request = requests[reply.call.key]
             completion = _refused(reply) if reply.refusal else read(request, reply)
             self._client.kept += completion.finish is not Finish.ERROR
             yield Answer(request, completion)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            msg = f"the engine for {self._client.shown} is closed: open it again"
+            raise EngineUnavailableError(msg)
 
     def _completion(self, request: Request, reply: Reply) -> Completion:
         choice = first_choice(reply.body)
@@ -139,10 +148,7 @@ class HttpEngine(ClosingEngine):
         """
         if self._template is None or not (finish is Finish.LENGTH or "</think>" in text or "<channel|>" in text):
             return False
-        try:
-            return self._template.render(request.messages, thinking=request.thinking).opens_thinking
-        except ModelError:
-            return False  # The server rendered it all the same; it knows helpers that the sandbox does not.
+        return self._template.opens_thinking(request)
 
     def _body(self, request: Request) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -222,6 +228,9 @@ def _sampling(server: Server, decoding: Decoding) -> dict[str, Any]:
     }
     if server.kind == "llama.cpp":
         sent["repeat_penalty"] = sent.pop("repetition_penalty")
+        # Temperature first, as vendors' settings mean it, and the whole text under the penalty: llama.cpp's own
+        # defaults are the other way round and the last 64 tokens.
+        sent |= {"samplers": ["penalties", "temperature", "top_k", "top_p", "min_p"], "repeat_last_n": -1}
     elif sent.get("top_k") == 0:
         sent["top_k"] = -1  # Off, in the words of vLLM and SGLang.
     return {"temperature": wanted.temperature, "top_p": wanted.top_p, **sent}
@@ -280,6 +289,3 @@ def _seconds(reply: Reply) -> float:
             return sum(float(part) for part in parts if part is not None) / 1000
     return reply.seconds
 
-
-def _special(server: Server) -> dict[str, str]:
-    return {name: str(server.props.get(name) or "") for name in ("bos_token", "eos_token")}

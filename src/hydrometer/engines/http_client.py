@@ -111,7 +111,7 @@ class Client:
             body: JSON to post; None makes it a GET.
         """
         try:
-            with httpx.Client(**self._options(_LOOK_SECONDS)) as client:
+            with httpx.Client(**self.options(_LOOK_SECONDS)) as client:
                 response = client.get(url) if body is None else client.post(url, json=body)
                 found = response.json() if response.status_code == httpx.codes.OK else {}
         except (httpx.HTTPError, ValueError):
@@ -144,7 +144,7 @@ class Client:
     async def _run(self, calls: Sequence[Call], inbox: SimpleQueue[Reply | Exception | None]) -> None:
         waiting = iter(calls)
         gate = _Gate(self.concurrency)
-        async with httpx.AsyncClient(**self._options(self.timeout)) as client:
+        async with httpx.AsyncClient(**self.options()) as client:
             number = min(self.concurrency, len(calls))
             workers = [asyncio.create_task(self._worker(client, gate, waiting, inbox)) for _ in range(number)]
             try:
@@ -209,7 +209,9 @@ class Client:
             return _Trouble("lost", str(error) or f"connection lost ({type(error).__name__})")
         return _read(response, call, time.perf_counter() - clock)
 
-    def _options(self, timeout: float) -> dict[str, Any]:
+    def options(self, seconds: float = 0.0) -> dict[str, Any]:
+        """Return the arguments of an HTTP client of this server, 0 seconds for its own time limit."""
+        timeout = seconds or self.timeout
         local = httpx.URL(self.url).host in _LOOPBACK
         limits = httpx.Limits(max_connections=self.concurrency, max_keepalive_connections=self.concurrency)
         return {
@@ -219,6 +221,10 @@ class Client:
             # A proxy of the environment cannot reach this machine's own loopback.
             "trust_env": not local,
         }
+
+    def stopped(self, why: str) -> EngineUnavailableError:
+        """Return the error for a server that answered and answers no more."""
+        return EngineUnavailableError(self._explain(_GoneError("stopped", why)))
 
     def _explain(self, gone: _GoneError) -> str:
         kept = f"{self.kept} answers are kept; start it again and rerun the same command"

@@ -60,6 +60,11 @@ class Server:
         return str(self.props.get("chat_template") or "")
 
     @property
+    def root(self) -> str:
+        """URL that the server's own endpoints hang from."""
+        return self.client.url.removesuffix("/v1")
+
+    @property
     def context(self) -> int:
         """Window of one request in tokens, 0 if unknown."""
         defaults = self.props.get("default_generation_settings")
@@ -252,9 +257,8 @@ def _tokenizer(server: Server) -> str:
     """Return a digest of how the server takes a fixed text apart, `""` where it does not show that."""
     if server.kind not in _EXPLICIT:
         return ""
-    root = server.client.url.removesuffix("/v1")
     body = {"content": _TOKENIZER_TEXT, "prompt": _TOKENIZER_TEXT, "model": server.model}
-    tokens = server.client.look(f"{root}/tokenize", body).get("tokens")
+    tokens = server.client.look(f"{server.root}/tokenize", body).get("tokens")
     return digest(tokens) if isinstance(tokens, list) and tokens else ""
 
 

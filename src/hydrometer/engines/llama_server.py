@@ -66,7 +66,7 @@ class LlamaServer:
         Raises:
             EngineUnavailableError: It does not answer, or not as llama-server does.
         """
-        return self._read(self._send("GET", "/props"))
+        return self._answer("GET", "/props")
 
     def busy(self) -> int:
         """Return how many slots are at work; 0 if the server does not say."""
@@ -83,7 +83,7 @@ class LlamaServer:
             EngineUnavailableError: The server does not answer, or not as llama-server does.
         """
         body = {"content": text, "add_special": False, "parse_special": True}
-        tokens = self._read(self._send("POST", "/tokenize", body)).get("tokens")
+        tokens = self._answer("POST", "/tokenize", body).get("tokens")
         if not isinstance(tokens, list) or not all(isinstance(token, int) for token in tokens):
             raise self._foreign("/tokenize gives no list of token ids")
         return tuple(tokens)
@@ -154,8 +154,8 @@ class LlamaServer:
         ids = self.tokenize(prompt)
         if count > len(LETTERS):
             return _failed(prompt, ids, f"{count} choices, and letters go to {len(LETTERS)}", "letters")
-        wanted = [self._continuation(prompt, ids, letter)[0] for letter in LETTERS[:count]]
         try:
+            wanted = [self._continuation(prompt, ids, letter)[0] for letter in LETTERS[:count]]
             found, seconds = self._next(ids, _LETTER_PROBS, slot)
             if any(token not in found for token in wanted):
                 found, more = self._next(ids, _ALL_PROBS, slot)
@@ -262,7 +262,7 @@ class LlamaServer:
                 event = json.loads(rest)
             except ValueError as error:
                 raise self._foreign("/completion streams something else than JSON") from error
-            if "error" in event:
+            if kind == "error" or "error" in event:
                 raise _RefusedError(_message(event))
             yield event
 
@@ -276,6 +276,13 @@ class LlamaServer:
             )
         except httpx.HTTPError as error:
             raise self._gone(error) from error
+
+    def _answer(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The reply of an endpoint that has no reason to refuse."""
+        try:
+            return self._read(self._send(method, path, body))
+        except _RefusedError as refused:
+            raise self._foreign(f"{path}: {refused}") from refused
 
     def _read(self, response: httpx.Response) -> dict[str, Any]:
         try:
@@ -344,8 +351,9 @@ def _message(data: Any) -> str:
 
 
 def _failed(prompt: str, ids: Sequence[int], error: str, method: str = "") -> Completion:
+    opened = opens_thinking(prompt)
     return Completion(
-        finish=Finish.ERROR, prompt_tokens=len(ids), method=method, opens_thinking=opens_thinking(prompt), error=error
+        finish=Finish.ERROR, prompt_tokens=len(ids), method=method, opens_thinking=opened, error=error
     )
 
 

@@ -17,8 +17,9 @@ from hydrometer.result import SCHEMA_VERSION, AuditResult
 JSON_NAME = "report.json"
 HTML_NAME = "report.html"
 
-# An unknown key means that the file says something this version would drop: refused, not ignored.
-_ADAPTER: TypeAdapter[AuditResult] = TypeAdapter(AuditResult, config=ConfigDict(extra="forbid"))
+# An unknown key means that the file says something this version would drop: refused, not ignored. The list is
+# there because pydantic takes a config for no plain dataclass itself, but hands it down to those inside.
+_ADAPTER: TypeAdapter[list[AuditResult]] = TypeAdapter(list[AuditResult], config=ConfigDict(extra="forbid"))
 
 
 def to_json(result: AuditResult) -> dict[str, Any]:
@@ -55,7 +56,7 @@ def from_json(source: str | bytes | dict[str, Any]) -> AuditResult:
         raise EvidenceCorruptError(msg)
     try:
         # Strict JSON mode: enums from text and tuples from lists, but no number from a text.
-        return _ADAPTER.validate_json(_dump(data), strict=True)
+        return _ADAPTER.validate_json(_dump([data]), strict=True)[0]
     except ValidationError as error:
         raise EvidenceCorruptError(_first_fault(error)) from error
     except (UsageError, ValueError, TypeError, RecursionError) as error:
@@ -65,7 +66,8 @@ def from_json(source: str | bytes | dict[str, Any]) -> AuditResult:
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of `report.json`."""
-    return _ADAPTER.json_schema()
+    schema = _ADAPTER.json_schema()
+    return {"$defs": schema["$defs"], **schema["items"]}
 
 
 def write(result: AuditResult, folder: Path) -> tuple[Path, Path]:
@@ -108,9 +110,9 @@ def _replace(path: Path, content: str) -> None:
 
 
 def _dump(data: Any, indent: int | None = None) -> str:
-    """JSON text; halves of surrogate pairs, which UTF-8 cannot hold, as the escapes they came from."""
+    """JSON text; halves of surrogate pairs, which UTF-8 cannot hold, become question marks."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, indent=indent)
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _parse(text: str | bytes) -> dict[str, Any]:
@@ -132,6 +134,6 @@ def _refuse_constant(constant: str) -> None:
 
 def _first_fault(error: ValidationError) -> str:
     faults = error.errors(include_url=False, include_input=False)
-    place = ".".join(str(part) for part in faults[0]["loc"])
+    place = ".".join(str(part) for part in faults[0]["loc"][1:])
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
     return f"the report is damaged at {place or 'its top'}: {faults[0]['msg']}{more}"

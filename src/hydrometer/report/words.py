@@ -6,6 +6,7 @@ Text from models and files is hostile until `block` or `line` has seen it.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from hydrometer.outcomes import Status
 from hydrometer.result import CapabilityResult, TokenPrice, Verdict
@@ -103,6 +104,12 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def counts(statuses: Mapping[Status, int]) -> str:
+    """Return what became of items, such as `36 answered, 4 refused`."""
+    shown = [f"{statuses[status]:,} {text}" for status, text in STATUS_WORDS.items() if statuses.get(status)]
+    return ", ".join(shown) or NONE
 
 
 def margin_words(margin: float) -> str:

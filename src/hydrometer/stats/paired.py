@@ -188,14 +188,14 @@ def _tango_z_from_zero_up(b: NDArray[np.int64], c: NDArray[np.int64], n: Floats,
 
 
 def _tango_lower(b: NDArray[np.int64], c: NDArray[np.int64], n: NDArray[np.int64], critical: float) -> Floats:
-    """Lower ends by bisection between -1 and the estimate, over which z falls from infinity to 0."""
+    """Lower ends by bisection between -1 and the estimate, over which z falls from infinity to 0 (0 all over without pairs)."""
     low = np.full(b.shape, -1.0)
     high = (b - c) / np.maximum(n, 1)
     for _ in range(_BISECTIONS):
         middle = 0.5 * (low + high)
         rejected = tango_z(b, c, n, middle) > critical
         low, high = np.where(rejected, middle, low), np.where(rejected, high, middle)
-    return np.where(n > 0, low, -1.0)
+    return low
 
 
 def _plus_two(differences: ArrayLike, pseudo: float) -> tuple[float, float, float, int]:

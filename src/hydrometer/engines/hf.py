@@ -1,0 +1,239 @@
+"""The transformers engine: checkpoint folders, hub ids and GGUF files, with PEFT adapters.
+
+Text only: of a vision-language checkpoint the language model is loaded. Prompts are rendered by this project's
+own sandbox, never by the tokenizer, so that every engine asks the same thing in the same words.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+import transformers
+
+from hydrometer.canon import digest, digest_text
+from hydrometer.checkpoint.folder import tokenizer_digest
+from hydrometer.engines.base import Answer, Capabilities, ClosingEngine, EngineSettings
+from hydrometer.engines.hf_generate import generate
+from hydrometer.engines.hf_load import Loaded, load
+from hydrometer.engines.hf_network import Network, Safety, free_memory
+from hydrometer.engines.hf_prompt import Prompt, Prompter, stop_ids
+from hydrometer.engines.hf_score import score
+from hydrometer.errors import EngineError, ModelError
+from hydrometer.items import Message, Request
+from hydrometer.outcomes import Completion, Finish
+from hydrometer.provenance import ModelIdentity
+from hydrometer.spec import ModelRef
+from hydrometer.templates.dialects import dialect_of
+from hydrometer.templates.render import ChatTemplate
+
+SLOTS = 32
+_BUDGET = {"cpu": 2048}
+"""Prompt tokens computed at once; more is no faster on a processor."""
+
+_GPU_BUDGET, _CACHE = 16384, {"cpu": 32768}
+_GPU_CACHE = 131072
+_SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
+_PROBE = "The quick brown fox jumps over the lazy dog, and then it sits down to count to twenty. "
+
+
+def open_model(ref: ModelRef, settings: EngineSettings) -> HfEngine:
+    """Open a model with transformers.
+
+    Raises:
+        ModelError: It cannot be used.
+        EngineUnavailableError: The hub cannot be reached.
+    """
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    loaded = load(ref, settings)
+    return HfEngine(ref, loaded, settings)
+
+
+class HfEngine(ClosingEngine):
+    """A model in this process.
+
+    Args:
+        ref: How the user named it.
+        loaded: The model, its tokenizer and what is known of its files.
+        settings: The user's settings.
+    """
+
+    def __init__(self, ref: ModelRef, loaded: Loaded, settings: EngineSettings) -> None:
+        self._ref, self._settings = ref, settings
+        self._loaded: Loaded | None = loaded
+        self._tokenizer = loaded.tokenizer
+        model, tokenizer = loaded.model, loaded.tokenizer
+        self._text_config = model.config.get_text_config(decoder=True)
+        self._prompter = Prompter(
+            tokenizer,
+            _template(ref, loaded, settings),
+            stop_ids(model.generation_config, model.config, self._text_config),
+        )
+        pad = next(iter(self._prompter.stops), 0)
+        self._network: Network | None = Network(model, pad)
+        self._safety: Safety | None = None
+        self._device = torch.device(self._network.device).type
+        own = int(getattr(self._text_config, "max_position_embeddings", 0) or 0)
+        self._context = min(own, settings.context) if own and settings.context else settings.context or own
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this engine can do for this model."""
+        return Capabilities(choice_methods=("continuation", "letters"), token_ids=True, local=True)
+
+    @property
+    def chat_template(self) -> str:
+        """Source of the chat template in use."""
+        return self._prompter.template.source
+
+    def identity(self) -> ModelIdentity:
+        """Who answers; hashes the weight files.
+
+        Raises:
+            EngineError: The engine is closed.
+        """
+        loaded = self._opened()[0]
+        weights = loaded.weights()
+        adapter = loaded.adapter.digest() if loaded.adapter else ""
+        dtype = str(next(loaded.model.parameters()).dtype).removeprefix("torch.")
+        parameters = sum(p.numel() for p in loaded.model.parameters())
+        return ModelIdentity(
+            label=self._ref.text.rstrip("/").rpartition("/")[2],
+            weights=digest([weights, adapter]) if adapter else weights,
+            tokenizer=_tokenizer_digest(self._tokenizer),
+            template=self._prompter.template.digest,
+            engine="hf",
+            engine_version=f"transformers {transformers.__version__}, torch {torch.__version__}",
+            settings={
+                "config": loaded.config,
+                "context": self._context,
+                "device": self._device,
+                "dtype": dtype,
+                "stops": sorted(self._prompter.stops),
+            },
+            precision=loaded.precision,
+            architecture=loaded.architecture,
+            adapter=adapter,
+            context_length=self._context,
+            default_sampling=_default_sampling(loaded),
+            dialect=dialect_of(self.chat_template).value,
+            details={"class": type(loaded.model).__name__, "parameters": str(parameters)},
+        )
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Answer]:
+        """Yield one answer per request as they finish, in any order.
+
+        Raises:
+            EngineError: torch failed, memory ran out, or the engine is closed.
+        """
+        _, network, safety = self._opened()
+        ready, failed = self._prepare(requests, self._prompter.prompt)
+        yield from failed
+        yield from generate(
+            network,
+            self._prompter,
+            ready,
+            slots=self._settings.slots or SLOTS,
+            budget=_CACHE.get(self._device, _GPU_CACHE),
+            mixed=safety.padding,
+        )
+
+    def score(self, requests: Sequence[Request], method: str) -> Iterator[Answer]:
+        """Yield one answer per request, with one score per choice.
+
+        Raises:
+            EngineError: torch failed, memory ran out, or the engine is closed.
+            ModelError: There is no such method.
+        """
+        _, network, safety = self._opened()
+        if method not in self.capabilities.choice_methods:
+            msg = f"the hf engine cannot score by {method!r}: use {' or '.join(self.capabilities.choice_methods)}"
+            raise ModelError(msg)
+        make = self._prompter.choices if method == "continuation" else self._prompter.letters
+        ready, failed = self._prepare(requests, make)
+        yield from failed
+        yield from score(
+            network,
+            ready,
+            method=method,
+            budget=_BUDGET.get(self._device, _GPU_BUDGET),
+            vocabulary=int(self._text_config.vocab_size),
+            safety=safety,
+        )
+
+    def close(self) -> None:
+        """Free the model; calling it twice is harmless."""
+        self._loaded = self._network = None
+        gc.collect()
+        free_memory()
+
+    def _opened(self) -> tuple[Loaded, Network, Safety]:
+        if self._loaded is None or self._network is None:
+            msg = f"the model {self._ref.text!r} is closed: open it again"
+            raise EngineError(msg)
+        if self._safety is None:
+            self._safety = self._network.probe(self._prompter.encode(_PROBE))
+        return self._loaded, self._network, self._safety
+
+    def _prepare(
+        self, requests: Sequence[Request], make: Callable[[Request], Prompt]
+    ) -> tuple[list[Prompt], list[Answer]]:
+        """Render and tokenise; a request that cannot be asked is answered with its error."""
+        ready: list[Prompt] = []
+        failed: list[Answer] = []
+        for request in requests:
+            try:
+                prompt = make(request)
+                error = self._misfit(prompt)
+            except ModelError as refused:
+                error = str(refused)
+            if error:
+                failed.append(Answer(request, Completion(finish=Finish.ERROR, error=error)))
+            else:
+                ready.append(prompt)
+        return ready, failed
+
+    def _misfit(self, prompt: Prompt) -> str:
+        """Why a prompt cannot be asked, `""` if it can."""
+        if not prompt.ids:
+            return "the prompt has no tokens"
+        if any(not choice for choice in prompt.choices):
+            return "a choice has no tokens"
+        room = prompt.request.max_tokens if not prompt.choices else prompt.longest
+        if self._context and len(prompt.ids) + room > self._context:
+            return f"{len(prompt.ids)} prompt tokens and {room} for the reply do not fit in {self._context}"
+        return ""
+
+
+def _template(ref: ModelRef, loaded: Loaded, settings: EngineSettings) -> ChatTemplate:
+    source = settings.chat_template or loaded.template
+    if not source:
+        msg = (
+            f"{ref.text!r} has no chat template, so it cannot be asked as a chat model: use the instruct version, "
+            "or --template base if only the base has one"
+        )
+        raise ModelError(msg)
+    special = {k: v for k, v in loaded.tokenizer.special_tokens_map.items() if isinstance(v, str)}
+    template = ChatTemplate(source=source, special=special)
+    # A template that is broken for every conversation is said once, not once per item.
+    template.render((Message("user", "Hi"),))
+    return template
+
+
+def _tokenizer_digest(tokenizer: Any) -> str:
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        return digest_text(str(sorted(tokenizer.get_vocab().items())))
+    return tokenizer_digest(json.loads(backend.to_str()))
+
+
+def _default_sampling(loaded: Loaded) -> dict[str, float]:
+    given = loaded.generation
+    # Without do_sample the other values are leftovers, and the model is meant to be greedy.
+    if not given.get("do_sample"):
+        return {}
+    return {k: float(given[k]) for k in _SAMPLING if isinstance(given.get(k), int | float)}

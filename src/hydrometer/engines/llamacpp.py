@@ -1,0 +1,340 @@
+"""The embedded engine: GGUF files through llama.cpp's own server, running inside this process.
+
+The server listens on a loopback port under a key of its own. Many requests are kept in flight, because it decodes
+them together; neither their number nor their order changes a reply.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import httpx
+
+from hydrometer.canon import digest, digest_file
+from hydrometer.checkpoint.gguf import GgufHeader, TensorInfo, read_header
+from hydrometer.engines.base import Answer, Capabilities, ClosingEngine, EngineSettings, letters_prompt
+from hydrometer.engines.llama_server import LlamaServer
+from hydrometer.errors import ModelError, UnknownNameError
+from hydrometer.items import Message, Request
+from hydrometer.outcomes import Completion, Finish
+from hydrometer.provenance import ModelIdentity
+from hydrometer.spec import ModelRef
+from hydrometer.templates.dialects import dialect_of
+from hydrometer.templates.render import ChatTemplate
+
+SLOTS = 16
+CONTEXT = 2048
+METHODS = ("continuation", "letters")
+
+_CACHE_SHARE = 0.25
+_PATIENCE = 30.0
+_SAMPLING = {"temp": "temperature", "top_p": "top_p", "top_k": "top_k", "min_p": "min_p"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Files:
+    """The files of a model, checked: base, adapter if there is one, and their headers."""
+
+    base: Path
+    header: GgufHeader
+    adapter: Path | None = None
+
+
+def open_model(ref: ModelRef, settings: EngineSettings) -> LlamaCppEngine:
+    """Open a GGUF file, with or without a GGUF LoRA adapter.
+
+    Raises:
+        ModelError: A file is missing or damaged, the adapter belongs to another base, there is no chat template,
+            or llama.cpp cannot load the model.
+    """
+    base = Path(ref.target)
+    header = read_header(base)
+    _check_base(base, header)
+    adapter = Path(ref.adapter) if ref.adapter else None
+    if adapter is not None:
+        check_adapter(adapter, read_header(adapter), header)
+    source = settings.chat_template or header.chat_template
+    if not source.strip():
+        msg = (
+            f"{ref.target!r} has no chat template, so it is a plain base model or a bad conversion: "
+            "give one with --chat-template FILE"
+        )
+        raise ModelError(msg)
+    special = {"bos_token": header.bos_token, "eos_token": header.eos_token}
+    return LlamaCppEngine(
+        _Files(base=base, header=header, adapter=adapter), ChatTemplate(source=source, special=special), settings
+    )
+
+
+def check_adapter(path: Path, adapter: GgufHeader, base: GgufHeader) -> None:
+    """Check that a GGUF LoRA adapter was made for a base.
+
+    Raises:
+        ModelError: It is no LoRA adapter, or a tensor does not fit the base.
+    """
+    if adapter.text("general.type") != "adapter" or adapter.text("adapter.type") != "lora":
+        msg = f"{str(path)!r} is not a GGUF LoRA adapter: convert it with convert_lora_to_gguf.py"
+        raise ModelError(msg)
+    another = f"{str(path)!r} is an adapter for another base: "
+    if adapter.architecture != base.architecture:
+        msg = f"{another}its architecture is {adapter.architecture!r}, the base's {base.architecture!r}"
+        raise ModelError(msg)
+    mine = {tensor.name: tensor for tensor in adapter.tensors}
+    theirs = {tensor.name: tensor for tensor in base.tensors}
+    for name in mine:
+        stem, _, half = name.rpartition(".lora_")
+        if half in {"a", "b"}:
+            fault = _misfit(stem, mine, theirs)
+            if fault:
+                raise ModelError(another + fault)
+
+
+class LlamaCppEngine(ClosingEngine):
+    """A GGUF model in an embedded llama.cpp server."""
+
+    def __init__(self, files: _Files, template: ChatTemplate, settings: EngineSettings) -> None:
+        self._files = files
+        self._template = template
+        trained = files.header.context_length
+        wanted = settings.context or CONTEXT
+        self._context = min(wanted, trained) if trained else wanted
+        self._slots = _slots(settings.slots or SLOTS, self._context, files.header)
+        self._identity: ModelIdentity | None = None
+        key = secrets.token_urlsafe(24)
+        native, self._version = _start(files, settings, slots=self._slots, context=self._context, key=key)
+        flights = 2 * self._slots
+        client = httpx.Client(
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=settings.timeout,
+            limits=httpx.Limits(max_connections=flights + 4, max_keepalive_connections=flights + 4),
+            # A proxy from the environment must never see requests to this process itself.
+            trust_env=False,
+        )
+        self._server = LlamaServer(native.listening_address, client)
+        # A finaliser, not only close(): leaving Python with a request in flight crashes inside llama.cpp.
+        self._free = weakref.finalize(self, _stop, [native], self._server, client)
+        del native
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Both ways of scoring, token ids, and weights of its own."""
+        return Capabilities(choice_methods=METHODS, token_ids=True, local=True)
+
+    @property
+    def chat_template(self) -> str:
+        """Source of the chat template in use."""
+        return self._template.source
+
+    def identity(self) -> ModelIdentity:
+        """Who answers; hashes the files on the first call."""
+        if self._identity is None:
+            self._identity = self._identify()
+        return self._identity
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Answer]:
+        """Yield one answer per request as they finish."""
+        # Equal beginnings stand together, so that slots find them computed; llama.cpp fills slots in this order.
+        ordered = sorted(requests, key=lambda request: request.messages)
+        return self._flown(ordered, self._generated, flights=2 * self._slots)
+
+    def score(self, requests: Sequence[Request], method: str) -> Iterator[Answer]:
+        """Yield one answer per request, all choices of an item in one slot behind one computed prompt.
+
+        Raises:
+            UnknownNameError: There is no such method.
+        """
+        if method not in METHODS:
+            raise UnknownNameError.among("scoring method", method, METHODS)
+        free: SimpleQueue[int] = SimpleQueue()
+        for slot in range(self._slots):
+            free.put(slot)
+
+        def scored(request: Request) -> Completion:
+            slot = free.get()
+            try:
+                return self._scored(request, method, slot)
+            finally:
+                free.put(slot)
+
+        ordered = sorted(requests, key=lambda request: request.messages)
+        return self._flown(ordered, scored, flights=self._slots)
+
+    def close(self) -> None:
+        """Stop the server and free the model."""
+        self._free()
+
+    def _flown(
+        self, requests: Sequence[Request], answer: Callable[[Request], Completion], flights: int
+    ) -> Iterator[Answer]:
+        self._server.resume()
+        pool = ThreadPoolExecutor(max_workers=flights, thread_name_prefix="llamacpp")
+        waiting: dict[Future[Completion], Request] = {pool.submit(answer, r): r for r in requests}
+        done = False
+        try:
+            for future in as_completed(tuple(waiting)):
+                yield Answer(waiting.pop(future), future.result())
+            done = True
+        finally:
+            # An interrupt or an error must not wait for the replies in flight.
+            if not done:
+                self._server.cancel()
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _generated(self, request: Request) -> Completion:
+        try:
+            prompt = self._template.render(request.messages, thinking=request.thinking)
+        except ModelError as error:
+            return Completion(finish=Finish.ERROR, error=str(error))
+        return replace(self._server.complete(prompt.text, request), served_model="")
+
+    def _scored(self, request: Request, method: str, slot: int) -> Completion:
+        messages = request.messages
+        if method == "letters":
+            messages = _by_letters(messages, request.choices)
+        try:
+            prompt = self._template.render(messages, thinking=request.thinking)
+        except ModelError as error:
+            return Completion(finish=Finish.ERROR, method=method, error=str(error))
+        if method == "letters":
+            return self._server.letters(prompt.text, len(request.choices), slot=slot)
+        return self._server.score(prompt.text, request.choices, slot=slot)
+
+    def _identify(self) -> ModelIdentity:
+        files, header = self._files, self._files.header
+        weights = digest_file(files.base)
+        adapter = digest_file(files.adapter) if files.adapter else ""
+        label = files.base.stem + (f"+{files.adapter.stem}" if files.adapter else "")
+        return ModelIdentity(
+            label=label,
+            weights=digest([weights, adapter]) if adapter else weights,
+            tokenizer=header.tokenizer_digest,
+            template=self._template.digest,
+            engine="llamacpp",
+            engine_version=self._version,
+            settings={"context": self._context},
+            precision=header.precision,
+            architecture=header.architecture,
+            adapter=adapter,
+            context_length=self._context,
+            default_sampling=_own_sampling(header.metadata),
+            dialect=dialect_of(self._template.source).value,
+            details={
+                "file": files.base.name,
+                "file size": str(header.file_size),
+                "parameters": str(header.parameters),
+                "quantisation": header.precision,
+                "trained context": str(header.context_length),
+                "slots": str(self._slots),
+            },
+        )
+
+
+def _check_base(path: Path, header: GgufHeader) -> None:
+    kind = header.text("general.type") or "model"
+    parts = header.metadata.get("split.count", 1)
+    if kind == "adapter":
+        msg = f"{str(path)!r} is an adapter, not a model: write BASE.gguf+{path.name}"
+        raise ModelError(msg)
+    if kind != "model" or not header.architecture or not header.tensors:
+        msg = f"{str(path)!r} holds no language model (type {kind!r}, {len(header.tensors)} tensors)"
+        raise ModelError(msg)
+    if isinstance(parts, int) and parts > 1:
+        # The digest of one part would not be the identity of the weights.
+        msg = f"{str(path)!r} is one of {parts} parts: join them with llama-gguf-split --merge"
+        raise ModelError(msg)
+
+
+def _misfit(stem: str, mine: Mapping[str, TensorInfo], theirs: Mapping[str, TensorInfo]) -> str:
+    """Say why the two halves behind `stem` do not fit the base, `""` if they do."""
+    a, b, target = mine.get(f"{stem}.lora_a"), mine.get(f"{stem}.lora_b"), theirs.get(stem)
+    if target is None:
+        return f"the base has no tensor {stem!r}"
+    if a is None or b is None:
+        return f"tensor {stem!r} has only one of its two halves"
+    # Embeddings are looked up, not multiplied: their two halves are swapped.
+    left, right = (b.shape[1:2], a.shape[1:2]) if stem.startswith("token_embd") else (a.shape[:1], b.shape[1:2])
+    if left + right != target.shape[:2]:
+        return f"tensor {stem!r} is {target.shape} in the base, its adapter makes {left + right}"
+    return ""
+
+
+def _slots(wanted: int, context: int, header: GgufHeader) -> int:
+    """Fewer slots where their windows would fill the memory; replies do not depend on the number."""
+    meta, arch = header.metadata, header.architecture
+
+    def size(key: str, default: int) -> int:
+        value = meta.get(f"{arch}.{key}")
+        value = max(value) if isinstance(value, list) and value else value
+        return value if isinstance(value, int) else default
+
+    heads = size("attention.head_count", 1)
+    width = size("embedding_length", 0) // max(heads, 1)
+    per_head = size("attention.key_length", width) + size("attention.value_length", width)
+    cell = size("block_count", 0) * size("attention.head_count_kv", heads) * per_head * 2
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(wanted, int(memory * _CACHE_SHARE) // max(cell * context, 1)))
+
+
+def _start(files: _Files, settings: EngineSettings, *, slots: int, context: int, key: str) -> tuple[Any, str]:
+    # OpenMP threads that spin while waiting slow everything down thirtyfold as soon as another process wants a
+    # core. Read once, when the library is loaded: hence before the import, and a user's own choice stays.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = str(files.base)
+    params.n_parallel = slots
+    params.n_ctx = slots * context
+    params.kv_unified = False
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings.threads or os.cpu_count() or 1
+    params.verbosity = -1
+    params.cache_ram_mib = 0
+    params.api_keys = [key]
+    params.ui = False
+    params.n_threads_http = 2 * slots + 8
+    if files.adapter is not None:
+        lora = xllamacpp.CommonAdapterLoraInfo()
+        lora.path, lora.scale = str(files.adapter), 1.0
+        params.lora_adapters = [lora]
+    try:
+        server = xllamacpp.Server(params)
+    except (RuntimeError, ValueError, MemoryError) as error:
+        msg = (
+            f"llama.cpp {xllamacpp.__version__} cannot load {str(files.base)!r} "
+            f"(architecture {files.header.architecture!r}): {error}: "
+            "update xllamacpp, or lower --slots or --context if memory ran out"
+        )
+        raise ModelError(" ".join(msg.split())) from error
+    build = xllamacpp.BUILD_INFO
+    return server, f"xllamacpp {xllamacpp.__version__} ({build.get('compiler', '?')}, {build.get('build_target', '?')})"
+
+
+def _stop(holder: list[Any], server: LlamaServer, client: httpx.Client) -> None:
+    """Free the server once nothing is in flight: destroyed earlier, it waits for ever for its own replies."""
+    server.cancel()
+    end = time.monotonic() + _PATIENCE
+    while server.busy() and time.monotonic() < end:
+        time.sleep(0.05)
+    holder.clear()
+    client.close()
+
+
+def _by_letters(messages: Sequence[Message], choices: Sequence[str]) -> tuple[Message, ...]:
+    last = max((i for i, message in enumerate(messages) if message.role == "user"), default=len(messages) - 1)
+    turns = list(messages)
+    turns[last] = Message("user", letters_prompt(messages[last].content, choices))
+    return tuple(turns)
+
+
+def _own_sampling(metadata: Mapping[str, Any]) -> dict[str, float]:
+    found = {ours: metadata.get(f"general.sampling.{theirs}") for theirs, ours in _SAMPLING.items()}
+    return {name: float(value) for name, value in found.items() if isinstance(value, int | float)}

@@ -1,0 +1,264 @@
+"""From a result to the view of it."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import fields
+
+from hydrometer.report import words
+from hydrometer.report.items_view import build_items
+from hydrometer.report.plot import forest_plot
+from hydrometer.report.view import (
+    Badge,
+    CapabilityRow,
+    Fact,
+    FindingRow,
+    ModelView,
+    ReportView,
+    TaskRow,
+    TokenRow,
+)
+from hydrometer.result import (
+    AuditResult,
+    CapabilityResult,
+    Finding,
+    Side,
+    Standing,
+    TaskResult,
+    TokenPrice,
+    Verdict,
+)
+from hydrometer.spec import AuditSpec, ModelRef
+from hydrometer.stats.estimate import Estimate
+
+BADGES = {
+    Verdict.BETTER: Badge(kind="better", label="better", symbol="▲", ascii="+"),
+    Verdict.WORSE: Badge(kind="worse", label="worse", symbol="▼", ascii="-"),
+    Verdict.EQUIVALENT: Badge(kind="equivalent", label="equivalent", symbol="=", ascii="="),
+    Verdict.NOT_ENOUGH: Badge(kind="not-enough", label="not enough evidence", symbol="?", ascii="?"),
+    Verdict.INVALID: Badge(kind="invalid", label="not comparable", symbol="✕", ascii="x"),
+}
+
+_STANDINGS = {
+    Standing.EQUAL: ("equal", "=", "equal"),
+    Standing.DECLARED: ("declared", "≠", "declared difference"),
+    Standing.UNDECLARED: ("undeclared", "✕", "undeclared difference"),
+    Standing.NOTE: ("note", "i", "note"),
+}
+
+_DEFAULTS = AuditSpec(
+    base=ModelRef(text="", engine="", target=""), student=ModelRef(text="", engine="", target="")
+)
+_OPTIONS = ("suite", "items", "margin", "max_tokens", "sampling", "template", "thinking", "seed")
+
+
+def build_view(result: AuditResult) -> ReportView:
+    """Return the view of a result: every string and number that a report shows.
+
+    Args:
+        result: What an audit found.
+    """
+    base, student = (words.line(side.identity.label, 80) for side in (result.base, result.student))
+    items = build_items(result.items)
+    command = reproduce_command(result.spec)
+    level = result.capabilities[0].estimate.level if result.capabilities else 1.0 - result.spec.alpha
+    return ReportView(
+        title=f"{student} against {base}",
+        base_label=base,
+        student_label=student,
+        badge=BADGES[result.verdict],
+        headline=words.line(result.headline, 1000),
+        meaning=words.verdict_sentence(result.verdict, result.spec.margin),
+        margin=words.margin_words(result.spec.margin),
+        level=f"{level * 100:g} %",
+        facts=_facts(result),
+        capabilities=tuple(_capability(row, result.spec.margin) for row in result.capabilities),
+        plot=forest_plot(result.capabilities, result.spec.margin),
+        price=words.price_sentence(result.tokens[0]) if result.tokens else "",
+        tokens=tuple(_token_row(price, result) for price in result.tokens),
+        tasks=tuple(_task(task) for task in result.tasks),
+        findings=tuple(_finding(finding) for finding in result.findings),
+        items=items,
+        changes={
+            kind: sum(item.change == kind for item in items)
+            for kind in ("lost", "gained", "unanswered", "same")
+        },
+        models=(_model("Base", result.base), _model("Student", result.student)),
+        command=command,
+        commands=_commands(result, command),
+        versions=_versions(result),
+    )
+
+
+def reproduce_command(spec: AuditSpec) -> str:
+    """Return the command line that asks for an audit again, with every option that is not its default."""
+    parts = ["hydrometer", "audit", spec.base.text, spec.student.text]
+    for option in _OPTIONS:
+        value = getattr(spec, option)
+        if value != getattr(_DEFAULTS, option):
+            parts += [f"--{option.replace('_', '-')}", str(value)]
+    for task in spec.tasks:
+        parts += ["--task", task]
+    if spec.allow:
+        parts += ["--allow", ",".join(spec.allow)]
+    return words.line(shlex.join(parts), 4000)
+
+
+def _facts(result: AuditResult) -> tuple[Fact, ...]:
+    spec = result.spec
+    asked = f"{len(result.items):,} items, {len(result.tasks)} tasks" if result.items else "nothing asked"
+    return (
+        Fact(label="Audited", value=words.line(result.created.replace("T", " ").replace("+00:00", " UTC"))),
+        Fact(label="Suite", value=f"{words.line(spec.suite)} ({asked})"),
+        Fact(label="Margin", value=f"{words.margin_words(spec.margin)} points, fixed beforehand"),
+        Fact(label="Took", value=words.duration(result.seconds)),
+    )
+
+
+def _capability(row: CapabilityResult, margin: float) -> CapabilityRow:
+    found = row.estimate
+    return CapabilityRow(
+        name=words.name(row.capability),
+        key=words.line(row.capability, 60),
+        badge=BADGES[row.verdict],
+        **_scores(found),
+        pairs=f"{found.n:,}",
+        flips=f"+{found.gained}/-{found.lost}",
+        unanswered_base=str(found.missing_base + found.missing_both),
+        unanswered_student=str(found.missing_student + found.missing_both),
+        sentence=words.capability_sentence(row, margin),
+        reason=words.line(row.reason),
+        details=_details(row),
+    )
+
+
+def _details(row: CapabilityResult) -> tuple[Fact, ...]:
+    strict = row.strict
+    details = [
+        Fact(
+            label="No difference",
+            value=f"{words.p_value(row.estimate.p_value)}; {words.p_value(row.adjusted_p)} after Holm's correction",
+        ),
+        Fact(
+            label="Unanswered as failed",
+            value=f"{words.points(strict.difference)} {words.interval(strict.low, strict.high)} over {strict.n:,}",
+        ),
+        Fact(label="Visible with power 80 %", value=f"{words.points(row.detectable)[1:]} points or more"),
+        Fact(label="Guessing reaches", value=f"{words.percent(row.chance)} %"),
+        Fact(label="Tasks", value=words.line(", ".join(row.tasks))),
+        Fact(label="Method", value=words.line(row.estimate.method)),
+    ]
+    return tuple(details)
+
+
+def _scores(found: Estimate | None) -> dict[str, str]:
+    if found is None or not found.n:
+        return dict.fromkeys(("base", "student", "difference", "interval"), words.NONE)
+    return {
+        "base": words.percent(found.base),
+        "student": words.percent(found.student),
+        "difference": words.points(found.difference),
+        "interval": words.interval(found.low, found.high),
+    }
+
+
+def _token_row(price: TokenPrice, result: AuditResult) -> TokenRow:
+    found = next((row.estimate for row in result.capabilities if row.capability == price.capability), None)
+    scores = _scores(found)
+    return TokenRow(
+        name=words.name(price.capability) or "all generated replies",
+        overall=not price.capability,
+        base_score=scores["base"],
+        student_score=scores["student"],
+        base_tokens=words.tokens(price.base if price.n else None),
+        student_tokens=words.tokens(price.student if price.n else None),
+        ratio=words.ratio(price),
+        pairs=f"{price.n:,}",
+        base_per_point=words.tokens(price.base_per_correct),
+        student_per_point=words.tokens(price.student_per_correct),
+    )
+
+
+def _task(task: TaskResult) -> TaskRow:
+    return TaskRow(
+        name=words.line(task.task, 60),
+        capability=words.name(task.capability),
+        summary=words.line(task.summary),
+        items=f"{task.items:,}",
+        **_scores(task.estimate),
+        base_counts=words.counts(task.base_counts),
+        student_counts=words.counts(task.student_counts),
+        chance=f"{words.percent(task.chance)} %",
+        method=words.line(task.method),
+        alarms=tuple(words.line(alarm) for alarm in task.alarms),
+    )
+
+
+def _finding(finding: Finding) -> FindingRow:
+    kind, symbol, label = _STANDINGS[finding.standing]
+    return FindingRow(
+        aspect=words.line(finding.aspect, 60),
+        base=words.line(finding.base) or words.NONE,
+        student=words.line(finding.student) or words.NONE,
+        kind=kind,
+        symbol=symbol,
+        label=label,
+        message=words.line(finding.message, 600),
+    )
+
+
+def _model(name: str, side: Side) -> ModelView:
+    identity = side.identity
+    decoding = ", ".join(f"{field.name} {getattr(side.decoding, field.name):g}" for field in fields(side.decoding))
+    named = {
+        "Reference": side.reference,
+        "Weights": identity.weights,
+        "Adapter": identity.adapter,
+        "Tokenizer": identity.tokenizer,
+        "Chat template": identity.template,
+        "Engine": f"{identity.engine} {identity.engine_version}".strip(),
+        "Engine settings": ", ".join(f"{key} {value}" for key, value in identity.settings.items()),
+        "Precision": identity.precision,
+        "Architecture": identity.architecture,
+        "Context": str(identity.context_length) if identity.context_length else "",
+        "Sampling": f"{side.sampling_source}: {'greedy' if side.decoding.greedy else decoding}",
+        "Requests": f"{side.asked:,} asked, {side.reused:,} reused, in {words.duration(side.seconds)}",
+        **identity.details,
+    }
+    return ModelView(
+        side=name,
+        label=words.line(identity.label, 80),
+        facts=tuple(
+            Fact(label=words.line(label.replace("_", " "), 40), value=words.line(value, 400))
+            for label, value in named.items()
+            if value
+        ),
+    )
+
+
+def _commands(result: AuditResult, command: str) -> tuple[Fact, ...]:
+    commands = [
+        Fact(label="Make this audit again", value=command),
+        Fact(label="Check digests, grades and verdicts without a model", value="hydrometer verify DIR"),
+        Fact(label="Show it in a terminal", value="hydrometer show DIR"),
+    ]
+    run = words.line(result.environment.command, 4000)
+    if run and run != command:
+        commands.insert(1, Fact(label="As it was started", value=run))
+    if result.spec.alpha != _DEFAULTS.alpha:
+        value = f"hydrometer.audit({result.spec.base.text!r}, {result.spec.student.text!r}, alpha={result.spec.alpha:g})"
+        commands.insert(1, Fact(label="The error rate is set from Python only", value=words.line(value, 4000)))
+    return tuple(commands)
+
+
+def _versions(result: AuditResult) -> tuple[Fact, ...]:
+    environment = result.environment
+    named = {
+        "hydrometer": environment.hydrometer,
+        "Python": environment.python,
+        "Platform": environment.platform,
+        **environment.packages,
+        "Evidence": result.evidence,
+        "Schema of report.json": str(result.schema_version),
+    }
+    return tuple(Fact(label=words.line(k, 60), value=words.line(v)) for k, v in named.items())

@@ -1,0 +1,101 @@
+"""Items and replies as a report shows them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from hydrometer.report import words
+from hydrometer.report.view import Fact, ItemView, ReplyView
+from hydrometer.result import ItemResult, Reply
+
+CHANGES = {
+    "lost": ("lost", "▼"),
+    "gained": ("gained", "▲"),
+    "unanswered": ("unanswered", "–"),
+    "same": ("same outcome", "="),
+}
+"""Change of an item: words and symbol, in the order of reports."""
+
+ANSWER_LIMIT = 8000
+THINKING_LIMIT = 12000
+_OPTION_LIMIT = 400
+_THINKING_NOTES = {
+    "unclosed": "the think block was never closed",
+    "orphan": "a think block was closed that was never opened",
+    "empty": "the think block is empty",
+}
+
+
+def build_items(items: Sequence[ItemResult]) -> tuple[ItemView, ...]:
+    """Return the views of all items, changed ones first, otherwise in their order."""
+    order = list(CHANGES)
+    return tuple(_item(item) for item in sorted(items, key=lambda item: order.index(item.change)))
+
+
+def _item(item: ItemResult) -> ItemView:
+    label, symbol = CHANGES[item.change]
+    question = item.messages[-1].content if item.messages else ""
+    return ItemView(
+        anchor="item-" + "".join(c for c in item.item_id if c.isalnum()),
+        item_id=words.line(item.item_id, 80),
+        task=words.line(item.task, 60),
+        capability=words.name(item.capability),
+        capability_key=words.line(item.capability, 60),
+        tier=words.line(item.tier, 40),
+        change=item.change,
+        change_label=label,
+        symbol=symbol,
+        title=words.line(question, 110) or "(no text)",
+        turns=tuple(
+            Fact(label=turn.role, value=words.block(turn.content, ANSWER_LIMIT)) for turn in item.messages
+        ),
+        expected=_expected(item),
+        base=_reply("Base", item, item.base),
+        student=_reply("Student", item, item.student),
+    )
+
+
+def _expected(item: ItemResult) -> str:
+    value = item.expected
+    if item.choices and isinstance(value, int) and 0 <= value < len(item.choices):
+        return words.block(item.choices[value].strip(), _OPTION_LIMIT)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return words.block(text, ANSWER_LIMIT)
+
+
+def _reply(side: str, item: ItemResult, reply: Reply) -> ReplyView:
+    kind, mark = _mark(reply)
+    facts = {
+        "Taken as the answer": "" if reply.extracted == reply.answer else words.line(reply.extracted),
+        "Grader": words.line(reply.reason),
+        "Tokens": "" if reply.tokens is None else words.tokens(reply.tokens),
+    }
+    return ReplyView(
+        side=side,
+        mark=mark,
+        kind=kind,
+        answer=words.block(reply.answer, ANSWER_LIMIT),
+        thinking=words.block(reply.thinking, THINKING_LIMIT),
+        thinking_note=_THINKING_NOTES.get(reply.think_state, ""),
+        facts=tuple(Fact(label=label, value=value) for label, value in facts.items() if value),
+        options=_options(item, reply),
+    )
+
+
+def _mark(reply: Reply) -> tuple[str, str]:
+    if reply.value is None:
+        return "none", f"– {words.STATUS_WORDS[reply.status]}"
+    if reply.value in (0.0, 1.0):
+        return ("right", "✓ right") if reply.value else ("wrong", "✗ wrong")
+    return "partly", f"◐ {words.percent(reply.value)} % of the points"
+
+
+def _options(item: ItemResult, reply: Reply) -> tuple[Fact, ...]:
+    """Choices with their scores; a set of scores that does not fit the choices is not shown at all."""
+    if len(reply.scores) != len(item.choices):
+        return ()
+    return tuple(
+        Fact(label=words.line(choice, _OPTION_LIMIT), value=f"{score:.2f}")
+        for choice, score in zip(item.choices, reply.scores, strict=True)
+    )

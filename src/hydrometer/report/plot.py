@@ -1,0 +1,100 @@
+"""Places of a forest plot: where each interval, the margin band and the ticks lie, in percent of its width."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from hydrometer.result import CapabilityResult
+
+_STEPS = (1, 2, 5, 10, 20, 25, 50)
+_TICKS = 5
+# Room at both edges, in percent of the width: a whisker or a label at the end of the axis stays inside.
+_EDGE = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """A labelled place on the axis."""
+
+    x: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """One interval: its ends and its estimate, in percent of the width.
+
+    Attributes:
+        anchor: Where a label at the estimate is anchored (`start`, `middle`, `end`) so that it stays inside.
+    """
+
+    low: float
+    point: float
+    high: float
+    anchor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plot:
+    """A forest plot; `marks` are in the order of the capabilities.
+
+    Attributes:
+        zero: Place of the line of no difference.
+        band_low: Where the band of the margin begins.
+        band_high: Where it ends.
+    """
+
+    zero: float
+    band_low: float
+    band_high: float
+    ticks: tuple[Tick, ...]
+    marks: tuple[Mark, ...]
+
+
+def forest_plot(results: Sequence[CapabilityResult], margin: float) -> Plot | None:
+    """Place the intervals of all capabilities on one axis, symmetric around zero.
+
+    Args:
+        results: The capabilities, in the order of the rows.
+        margin: Half the width of the band of equivalence, in score units.
+
+    Returns:
+        The places, or None if there is nothing to draw.
+    """
+    if not results:
+        return None
+    ends = [abs(end) for r in results for end in (r.estimate.low, r.estimate.high, r.estimate.difference)]
+    reach = min(1.0, max([*ends, 2 * margin]))
+    step = next((s for s in _STEPS if reach * 100 / s <= _TICKS), _STEPS[-1]) / 100
+
+    def place(value: float) -> float:
+        return round(50.0 + (50.0 - _EDGE) * max(-1.0, min(1.0, value / reach)), 2)
+
+    count = int(reach / step + 1e-9)
+    return Plot(
+        zero=place(0.0),
+        band_low=place(-margin),
+        band_high=place(margin),
+        ticks=tuple(Tick(x=place(i * step), label=_label(i * step)) for i in _thinned(count)),
+        marks=tuple(_mark(result, place) for result in results),
+    )
+
+
+def _mark(result: CapabilityResult, place: Callable[[float], float]) -> Mark:
+    found = result.estimate
+    point = place(found.difference)
+    anchor = "start" if point < 25 else "end" if point > 75 else "middle"
+    return Mark(low=place(found.low), point=point, high=place(found.high), anchor=anchor)
+
+
+def _thinned(count: int) -> range:
+    """Numbers of the ticks, at most seven of them, zero among them: more would touch on a phone."""
+    stride = 1 if count <= 3 else 2
+    reach = count - count % stride
+    return range(-reach, reach + 1, stride)
+
+
+def _label(value: float) -> str:
+    text = f"{value * 100:+.0f}"
+    return "0" if text in ("+0", "-0") else text

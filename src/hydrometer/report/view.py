@@ -1,0 +1,237 @@
+"""The one view behind every face of a report: all strings and numbers as they are shown, in their order.
+
+A face chooses which of them it shows and how they look; it formats nothing itself, so the terminal and the page
+cannot disagree. `report.build.build_view` makes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hydrometer.report.plot import Plot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Badge:
+    """A verdict as a word with a symbol, so that it reads without colour.
+
+    Attributes:
+        kind: Name for style sheets: `better`, `worse`, `equivalent`, `not-enough`, `invalid`.
+        label: The word.
+        symbol: A symbol of one column.
+        ascii: The same for terminals without Unicode.
+    """
+
+    kind: str
+    label: str
+    symbol: str
+    ascii: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """A labelled value."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapabilityRow:
+    """One capability.
+
+    Attributes:
+        name: Its name, as shown.
+        key: Its name, as data.
+        base: Score of the base in percent.
+        student: Score of the student in percent.
+        difference: Student minus base in points.
+        interval: Interval of the difference.
+        pairs: Number of pairs.
+        flips: Pairs gained and lost, such as `+4/-11`.
+        unanswered_base: Items the base left unanswered.
+        unanswered_student: The same for the student.
+        sentence: The finding in plain words.
+        reason: Why this verdict.
+        details: Further figures: p-value, strict estimate, detectable difference, chance, tasks, method.
+    """
+
+    name: str
+    key: str
+    badge: Badge
+    base: str
+    student: str
+    difference: str
+    interval: str
+    pairs: str
+    flips: str
+    unanswered_base: str
+    unanswered_student: str
+    sentence: str
+    reason: str
+    details: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRow:
+    """Accuracy and token price of one capability, or of all together."""
+
+    name: str
+    overall: bool
+    base_score: str
+    student_score: str
+    base_tokens: str
+    student_tokens: str
+    ratio: str
+    pairs: str
+    base_per_point: str
+    student_per_point: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRow:
+    """One task with what became of its items on each side, such as `36 answered, 4 refused`."""
+
+    name: str
+    capability: str
+    summary: str
+    items: str
+    base: str
+    student: str
+    difference: str
+    interval: str
+    base_counts: str
+    student_counts: str
+    chance: str
+    method: str
+    alarms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingRow:
+    """One aspect of the two setups.
+
+    Attributes:
+        kind: `equal`, `declared`, `undeclared` or `note`.
+        symbol: A symbol for it.
+        label: Its words.
+    """
+
+    aspect: str
+    base: str
+    student: str
+    kind: str
+    symbol: str
+    label: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyView:
+    """One model's reply to one item.
+
+    Attributes:
+        side: `Base` or `Student`.
+        mark: Right, wrong or why there is no score, with a symbol.
+        kind: The same for style sheets: `right`, `wrong`, `partly`, `none`.
+        facts: What the grader took as the answer, its reason, tokens, think state.
+        options: Choices with their log-probabilities, the chosen one marked; empty for generated replies.
+    """
+
+    side: str
+    mark: str
+    kind: str
+    answer: str
+    thinking: str
+    thinking_note: str
+    facts: tuple[Fact, ...]
+    options: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemView:
+    """One item with both replies.
+
+    Attributes:
+        anchor: Name for links into the page.
+        change: `lost`, `gained`, `unanswered` or `same`.
+        symbol: A symbol for the change.
+        turns: The conversation, role and text.
+    """
+
+    anchor: str
+    item_id: str
+    task: str
+    capability: str
+    capability_key: str
+    tier: str
+    change: str
+    change_label: str
+    symbol: str
+    title: str
+    turns: tuple[Fact, ...]
+    expected: str
+    base: ReplyView
+    student: ReplyView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelView:
+    """One model: who it is and how it was asked."""
+
+    side: str
+    label: str
+    facts: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportView:
+    """Everything a report shows.
+
+    Attributes:
+        title: The pair in a few words.
+        badge: The overall verdict.
+        headline: The verdict in one sentence.
+        meaning: What such a verdict means, in one sentence.
+        facts: Date, suite, number of items, margin.
+        plot: The forest plot, None without capabilities.
+        price: What the replies cost, in one sentence; `""` where nothing was generated.
+        differences: Rows of `findings` that are not equal.
+        items: Every item, changed ones first.
+        changes: Number of items by change.
+        command: The command that makes this audit again.
+        commands: That, and the ones that show and verify it.
+        versions: Packages and machine.
+    """
+
+    title: str
+    base_label: str
+    student_label: str
+    badge: Badge
+    headline: str
+    meaning: str
+    margin: str
+    level: str
+    facts: tuple[Fact, ...]
+    capabilities: tuple[CapabilityRow, ...]
+    plot: Plot | None
+    price: str
+    tokens: tuple[TokenRow, ...]
+    tasks: tuple[TaskRow, ...]
+    findings: tuple[FindingRow, ...]
+    items: tuple[ItemView, ...]
+    changes: dict[str, int]
+    models: tuple[ModelView, ModelView]
+    command: str
+    commands: tuple[Fact, ...]
+    versions: tuple[Fact, ...]
+
+    @property
+    def differences(self) -> tuple[FindingRow, ...]:
+        """Findings that are not equal, or that say something."""
+        return tuple(row for row in self.findings if row.kind != "equal")
+
+    @property
+    def alarms(self) -> tuple[Fact, ...]:
+        """Alarms of all tasks, labelled with the task."""
+        return tuple(Fact(label=row.name, value=alarm) for row in self.tasks for alarm in row.alarms)
