@@ -66,14 +66,14 @@ def main(  # noqa: PLR0913 - one argument per option of the command line
         tokenizer: Any = load_tokenizer()
         data = collect(asked, recipe, tokenizer)
     except (TeacherError, BaseNotFoundError, ValueError) as error:
-        console.print(f"error: {error}", style="red", markup=False)
+        console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
     out.mkdir(parents=True, exist_ok=True)
     if data_only:
         data.write(out / "data.jsonl")
     else:
         fit(out, recipe, data, asked, tokenizer, threads)
-    console.print(f"{data.counts}", markup=False)
+    console.print(f"{data.counts}", markup=False, soft_wrap=True)
 
 
 def collect(teacher: SolverTeacher | HttpTeacher, recipe: Recipe, tokenizer: Any) -> Dataset:

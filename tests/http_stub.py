@@ -30,7 +30,8 @@ class Stub:
     """The server. What to change is public, what happened is in `asked`, `answered` and `bodies`.
 
     `faults` maps the last user turn to the faults of its attempts, in order; after them it is answered. `always`
-    is a fault that every chat request meets once `answers_left` is used up.
+    is a fault that every chat request meets once `answers_left` is used up. More than `capacity` chat requests at a
+    time are turned away; each takes `pause` seconds.
     """
 
     models: list[dict[str, Any]] = field(default_factory=lambda: [{"id": "stub", "object": "model"}])
@@ -45,6 +46,8 @@ class Stub:
     always: Fault | None = None
     answers_left: int | None = None
     key: str = ""
+    pause: float = 0.0
+    capacity: int = 0
 
     asked: list[str] = field(default_factory=list)
     answered: list[str] = field(default_factory=list)
@@ -152,9 +155,12 @@ class _Handler(BaseHTTPRequestHandler):
         fault = self.owner.next_fault(turn)
         if fault is not None:
             self._fail(fault)
+        elif 0 < self.owner.capacity < self.owner.flying:
+            self._send(429, {"error": {"message": "too many at a time"}})
         elif self.owner.refuses_logprobs and body.get("logprobs"):
             self._send(400, {"error": {"message": "logprobs are not supported"}})
         else:
+            self.owner.over.wait(self.owner.pause)
             with self.owner.lock:
                 self.owner.bodies.append(body)
                 self.owner.answered.append(turn)

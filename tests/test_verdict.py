@@ -1,8 +1,9 @@
-"""Verdicts: golden tables, the rules for unanswered items and for several capabilities, and simulated error rates."""
+"""Verdicts: golden tables, unanswered items, several capabilities, and simulated error rates."""
 
 import functools
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -134,7 +135,7 @@ class TestOneCapability:
 class TestPlan:
     def test_pairs_still_needed_come_from_the_flips_not_from_the_difference(self) -> None:
         balanced, lopsided = judge_one(plain(90, 5, 5)), judge_one(plain(90, 3, 7))
-        # (1.64485 + 1.28155)^2 * (11 / 102) / 0.03^2
+        # 10 flips and a pseudo-flip of 102: (1.64485 + 1.28155) squared, times 11/102, over 0.03 squared.
         assert balanced.items_needed == lopsided.items_needed == 1027
         assert balanced.detectable == pytest.approx(2.8 * math.sqrt(11 / 102 / 100), abs=0.002)
 
@@ -197,6 +198,11 @@ class TestUnanswered:
         found = judge_one(with_unanswered(paired(600, 20, 60, 100), 1.0, 0.0, 30))
         assert (found.verdict, found.material) == (Verdict.WORSE, False)
         assert found.strict.high < -0.03 < found.estimate.high
+
+        # And the other way about: the unanswered items blur what the answered ones show.
+        found = judge_one(with_unanswered(paired(600, 8, 50, 100), 0.0, 1.0, 6))
+        assert (found.verdict, found.material) == (Verdict.WORSE, False)
+        assert found.estimate.high < -0.03 < found.strict.high
 
     def test_refuses_a_strict_table_without_the_answered_items(self) -> None:
         with pytest.raises(ValueError, match="must hold all"):
@@ -264,14 +270,16 @@ def test_overall(verdicts: list[Verdict], expected: Verdict) -> None:
     assert overall(results(**{f"c{i}": v for i, v in enumerate(verdicts)})) is expected
 
 
+MIXED = (
+    "S is worse than B in a and text editing; equivalent within the margin in e; "
+    "not enough evidence yet in 2 of 5 capabilities."
+)
+
+
 @pytest.mark.parametrize(
     ("verdicts", "sentence"),
     [
-        (
-            {"following": W, "text_editing": W, "honesty": N, "tools": N, "code": E},
-            "S is worse than B in following and text editing; equivalent within the margin in code; "
-            "not enough evidence yet in 2 of 5 capabilities.",
-        ),
+        ({"a": W, "text_editing": W, "c": N, "d": N, "e": E}, MIXED),
         ({"a": W, "b": B, "c": W, "d": W}, "S is worse than B in a, c and d; better in b."),
         (
             {"a": B, "b": E, "c": E},
@@ -338,7 +346,7 @@ def drawn_table(gained: int, lost: int, n: int) -> CapabilityTable:
     return plain(n - gained - lost, gained, lost)
 
 
-def remembered(function):  # type: ignore[no-untyped-def]
+def remembered(function: Callable[[Paired, float], object]) -> Callable[[Paired, float], object]:
     """The function with its results kept per table of counts."""
     kept: dict[tuple[int, int, int, float], object] = {}
 

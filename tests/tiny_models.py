@@ -63,7 +63,6 @@ def build_tiny(kind: Kind, folder: Path, seed: int) -> Path:
     Weights are drawn wide, so that the next token depends on the text and replies are not all alike.
     """
     import torch
-
     from transformers.utils import logging
 
     logging.disable_progress_bar()

@@ -4,9 +4,12 @@ import math
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,10 +17,12 @@ from typing import Any
 import httpx
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from http_stub import Fault, Stub
 from hydrometer.engines.base import EngineSettings
 from hydrometer.engines.http import HttpEngine, open_model
-from hydrometer.engines.http_client import TRIES
+from hydrometer.engines.http_client import TRIES, _retry_after
 from hydrometer.errors import EngineUnavailableError, ModelError, UnknownNameError
 from hydrometer.items import Decoding, Kind, Message, Request, Thinking
 from hydrometer.outcomes import Completion, Finish
@@ -93,6 +98,22 @@ def test_a_passing_fault_is_retried_and_no_answer_is_asked_twice(stub: Stub, fau
     assert {done.text for done in got.values()} == {f"q{i}" for i in range(5)}
     assert Counter(stub.answered) == {f"q{i}": 1 for i in range(5)}
     assert Counter(stub.asked) == {f"q{i}": 1 + (len(faults) if i == 1 else 0) for i in range(5)}
+
+
+def test_the_pause_that_a_server_asks_for_is_kept(stub: Stub) -> None:
+    ref = ModelRef(text="x", engine="http", target=stub.url)
+    patient, hasty = (open_model(ref, EngineSettings(), back_off=pause) for pause in (8.0, QUICK))
+    for engine, asked, least, most in ((patient, "0.05", 0.05, 2.0), (hasty, "1", 1.0, 4.0)):
+        stub.faults["hi"] = [Fault(status=429, headers={"Retry-After": asked})]
+        clock = time.perf_counter()
+        assert replies(engine, ask("hi"))["hi"].text == "hi"
+        assert least <= time.perf_counter() - clock < most
+
+
+def test_a_pause_may_be_a_date_and_is_bounded() -> None:
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=30))
+    assert 25.0 < _retry_after(soon) <= 30.0
+    assert [_retry_after(value) for value in ("", "soon", "-5", "1e9")] == [0.0, 0.0, 0.0, 120.0]
 
 
 def test_a_timeout_is_retried(stub: Stub) -> None:
@@ -187,7 +208,7 @@ def test_the_key_is_sent_and_shown_nowhere(stub: Stub, monkeypatch: pytest.Monke
 
 def test_a_password_in_the_url_is_not_shown(stub: Stub) -> None:
     url = stub.url.replace("http://", "http://user:hush@")
-    engine = open_model(ModelRef(text="x", engine="http", target=url), EngineSettings())
+    engine = open_model(ModelRef(text="x", engine="http", target=url), EngineSettings(), back_off=QUICK)
     assert "hush" not in repr(engine.identity())
     stub.stop()
     with pytest.raises(EngineUnavailableError) as caught:
@@ -223,14 +244,21 @@ def test_servers_with_defaults_of_their_own_are_told_the_neutral_values(stub: St
     assert (engine.identity().engine_version, engine.identity().context_length) == ("llama.cpp b1", 512)
 
 
-def test_concurrency_is_bounded_and_narrows_when_the_server_is_crowded(stub: Stub) -> None:
+def test_concurrency_is_used_and_bounded(stub: Stub) -> None:
     engine = open_stub(stub, concurrency=3)
+    stub.pause = 0.02
     assert len(replies(engine, *(ask(f"q{i}") for i in range(20)))) == 20
     assert 2 <= stub.most_flying <= 3
-    for i in range(3):
-        stub.faults[f"c{i}"] = [Fault(status=429)] * 3
-    got = replies(engine, *(ask(f"c{i}") for i in range(12)))
+
+
+def test_concurrency_narrows_until_the_server_keeps_up(stub: Stub) -> None:
+    engine = open_stub(stub, concurrency=32)
+    stub.pause, stub.capacity = 0.02, 2
+    stub.asked.clear()
+    got = replies(engine, *(ask(f"q{i}") for i in range(60)))
     assert {done.finish for done in got.values()} == {Finish.STOP}
+    turned_away = len(stub.asked) - 60
+    assert 0 < turned_away < 60
 
 
 def test_breaking_off_leaves_no_thread_behind(stub: Stub) -> None:
@@ -365,12 +393,29 @@ def test_choices_are_continued_only_where_the_prompt_is_the_servers_own(
     assert not replies(engine, ask("done"))["done"].opens_thinking
 
 
+def test_a_llama_server_that_dies_while_scoring_stops_the_run(stub: Stub) -> None:
+    stub.models[0]["owned_by"] = "llamacpp"
+    stub.pages["/props"] = {"default_generation_settings": {}, "chat_template": TEMPLATE, "total_slots": 2}
+    stub.pages["/apply-template"] = {"prompt": SAMPLE}
+    stub.pages["/tokenize"] = {"tokens": [1, 2]}
+    step = {"id": 1, "logprob": -1.0}, {"id": 2, "logprob": -0.5}
+    stub.pages["/completion"] = {"completion_probabilities": list(step)}
+    engine = open_stub(stub)
+    (answer,) = engine.score([choose("q", method="continuation")], "continuation")
+    assert [s.logprob for s in answer.completion.choices] == [-1.5, -1.5]
+    del stub.pages["/completion"]
+    with pytest.raises(EngineUnavailableError, match=r"stopped answering .*: 1 answers are kept"):
+        list(engine.score([choose(f"q{i}", method="continuation") for i in range(4)], "continuation"))
+    assert not [t for t in threading.enumerate() if t.name.startswith("hydrometer")]
+
+
 SERVE = """
 import sys, xllamacpp
 p = xllamacpp.CommonParams()
 p.model.path = sys.argv[1]
 p.n_parallel, p.n_ctx, p.verbosity, p.endpoint_props = 4, 4 * 2048, -1, True
-p.cpuparams.n_threads = p.cpuparams_batch.n_threads = 2
+p.cpuparams.n_threads = 1
+p.cpuparams_batch.n_threads = 1  # more collapse when another process is busy
 server = xllamacpp.Server(p)
 print("\\n" + server.listening_address, flush=True)
 sys.stdin.read()

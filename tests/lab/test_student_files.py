@@ -24,7 +24,7 @@ from adapter_files import (
 )
 from base import BASE_ID, BaseNotFoundError, base_file
 from card import write_card
-from check_adapter import Agreement, agreement, agrees, divergence
+from check_adapter import Agreement, agreement, agrees, divergence, shared
 from dataset import build
 from distill import collect
 from problems import draw
@@ -166,6 +166,10 @@ def test_written_adapters_read_back(tmp_path: Path) -> None:
     assert back.keys() == to_gguf(half).keys()
     for llama, peft in same.items():
         np.testing.assert_array_equal(back[f"blk.0.{llama}"], half[f"{PREFIX}0.{peft}.weight"])
+    for name, heads in (("q", 9), ("k", 3)):
+        rows = half[f"{PREFIX}0.self_attn.{name}_proj.lora_B.weight"]
+        order = [64 * h + 32 * half_of + i for h in range(heads) for i in range(32) for half_of in (0, 1)]
+        np.testing.assert_array_equal(back[f"blk.0.attn_{name}.weight.lora_b"], rows[order])
 
 
 def test_permutation_interleaves_the_halves_within_each_head() -> None:
@@ -216,3 +220,9 @@ def test_build_and_collect_agree() -> None:
         max_reply_tokens=60,
     )
     assert collect(SolverTeacher(), recipe, Words()) == direct
+
+
+def test_greedy_replies_are_compared_from_their_beginning() -> None:
+    assert shared([1, 2, 3], [1, 2, 3]) == "3/3"
+    assert shared([1, 2], [1, 2, 3]) == "2/3"
+    assert shared([9, 2], [1, 2]) == "0/2"

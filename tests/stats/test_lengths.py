@@ -34,7 +34,7 @@ def test_empty_replies_count_as_one_token() -> None:
 
 def test_without_pairs_and_with_one() -> None:
     assert length_ratio([], []) == (1.0, 0.0, LARGEST_RATIO, 0)
-    assert length_ratio([10], [20]) == (pytest.approx(2.0), 0.0, LARGEST_RATIO, 1)
+    assert length_ratio([10], [20]) == pytest.approx((2.0, 0.0, LARGEST_RATIO, 1))
 
 
 @given(st.lists(st.tuples(TOKENS, TOKENS), max_size=8))

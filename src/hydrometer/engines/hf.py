@@ -31,11 +31,13 @@ from hydrometer.templates.dialects import dialect_of
 from hydrometer.templates.render import ChatTemplate
 
 SLOTS = 32
-_BUDGET = {"cpu": 2048}
-"""Prompt tokens computed at once; more is no faster on a processor."""
+"""Rows of a batch of replies, unless the user says otherwise."""
 
-_GPU_BUDGET, _CACHE = 16384, {"cpu": 32768}
-_GPU_CACHE = 131072
+_PREFILL = {"cpu": 2048}
+_CACHE = {"cpu": 32768}
+_GPU_PREFILL, _GPU_CACHE = 16384, 131072
+# Prompt tokens computed at once and tokens cached at once, by kind of device; on a processor more is no faster.
+
 _SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
 _PROBE = "The quick brown fox jumps over the lazy dog, and then it sits down to count to twenty. "
 
@@ -96,7 +98,7 @@ class HfEngine(ClosingEngine):
         Raises:
             EngineError: The engine is closed.
         """
-        loaded = self._opened()[0]
+        loaded, _ = self._opened()
         weights = loaded.weights()
         adapter = loaded.adapter.digest() if loaded.adapter else ""
         dtype = str(next(loaded.model.parameters()).dtype).removeprefix("torch.")
@@ -130,7 +132,8 @@ class HfEngine(ClosingEngine):
         Raises:
             EngineError: torch failed, memory ran out, or the engine is closed.
         """
-        _, network, safety = self._opened()
+        _, network = self._opened()
+        safety = self._probed(network)
         ready, failed = self._prepare(requests, self._prompter.prompt)
         yield from failed
         yield from generate(
@@ -149,7 +152,8 @@ class HfEngine(ClosingEngine):
             EngineError: torch failed, memory ran out, or the engine is closed.
             ModelError: There is no such method.
         """
-        _, network, safety = self._opened()
+        _, network = self._opened()
+        safety = self._probed(network)
         if method not in self.capabilities.choice_methods:
             msg = f"the hf engine cannot score by {method!r}: use {' or '.join(self.capabilities.choice_methods)}"
             raise ModelError(msg)
@@ -160,7 +164,7 @@ class HfEngine(ClosingEngine):
             network,
             ready,
             method=method,
-            budget=_BUDGET.get(self._device, _GPU_BUDGET),
+            budget=_PREFILL.get(self._device, _GPU_PREFILL),
             vocabulary=int(self._text_config.vocab_size),
             safety=safety,
         )
@@ -171,13 +175,17 @@ class HfEngine(ClosingEngine):
         gc.collect()
         free_memory()
 
-    def _opened(self) -> tuple[Loaded, Network, Safety]:
+    def _opened(self) -> tuple[Loaded, Network]:
         if self._loaded is None or self._network is None:
             msg = f"the model {self._ref.text!r} is closed: open it again"
             raise EngineError(msg)
+        return self._loaded, self._network
+
+    def _probed(self, network: Network) -> Safety:
+        """What batching this model allows, found out at its first use."""
         if self._safety is None:
-            self._safety = self._network.probe(self._prompter.encode(_PROBE))
-        return self._loaded, self._network, self._safety
+            self._safety = network.probe(self._prompter.encode(_PROBE))
+        return self._safety
 
     def _prepare(
         self, requests: Sequence[Request], make: Callable[[Request], Prompt]

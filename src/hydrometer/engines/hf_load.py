@@ -27,6 +27,7 @@ from huggingface_hub.errors import (
 )
 from tokenizers.pre_tokenizers import ByteLevel, Digits
 from tokenizers.pre_tokenizers import Sequence as Steps
+from transformers import modeling_gguf_pytorch_utils as gguf_loader
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from hydrometer.canon import digest_file
@@ -238,6 +239,8 @@ def _translated(ref: ModelRef) -> Iterator[None]:
     """Map what loaders raise to one line, and keep their warnings and bars off the terminal."""
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
+    # The GGUF loader draws its bar past that switch.
+    gguf_loader.tqdm = lambda steps, **_: steps
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

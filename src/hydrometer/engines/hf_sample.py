@@ -45,7 +45,7 @@ class Sampler:
             self._seen = torch.zeros(len(requests), vocabulary, dtype=torch.bool, device=device)
             self._written = self._seen.clone()
             for row, prompt in enumerate(prompts):
-                self._seen[row, torch.tensor(prompt, device=device)] = True
+                self._seen[row, torch.tensor(prompt, dtype=torch.long, device=device)] = True
 
     def pick(self, logits: Any) -> Any:
         """Return the next token id of every row, given logits of rows x vocabulary in float32."""

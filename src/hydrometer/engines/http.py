@@ -43,6 +43,7 @@ from hydrometer.provenance import ModelIdentity
 from hydrometer.spec import ModelRef
 
 _FINISH = {"length": Finish.LENGTH, "max_tokens": Finish.LENGTH}
+_LAST_N = 32768
 _FAILED = ("error", "abort", "content_filter")
 """Reasons to end that are none of the model's own doing: the reply is not what the model would have said."""
 
@@ -228,9 +229,11 @@ def _sampling(server: Server, decoding: Decoding) -> dict[str, Any]:
     }
     if server.kind == "llama.cpp":
         sent["repeat_penalty"] = sent.pop("repetition_penalty")
-        # Temperature first, as vendors' settings mean it, and the whole text under the penalty: llama.cpp's own
-        # defaults are the other way round and the last 64 tokens.
-        sent |= {"samplers": ["penalties", "temperature", "top_k", "top_p", "min_p"], "repeat_last_n": -1}
+        # Temperature first, as vendors' settings mean it: llama.cpp's own order has it last.
+        sent["samplers"] = ["penalties", "temperature", "top_k", "top_p", "min_p"]
+        # Penalties look at the whole text, as vendors' settings mean it; the default is 64 tokens, and builds
+        # disagree on whether -1 may be sent for it.
+        sent["repeat_last_n"] = server.context or _LAST_N
     elif sent.get("top_k") == 0:
         sent["top_k"] = -1  # Off, in the words of vLLM and SGLang.
     return {"temperature": wanted.temperature, "top_p": wanted.top_p, **sent}

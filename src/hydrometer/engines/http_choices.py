@@ -80,6 +80,8 @@ def score_choices(
     Raises:
         EngineUnavailableError: The server went away; what was yielded before stands.
     """
+    if not requests:
+        return
     slots = server.props.get("total_slots")
     number = max(1, min(server.client.concurrency, slots if isinstance(slots, int) else 1, len(requests)))
     inbox: SimpleQueue[Answer | Exception] = SimpleQueue()

@@ -124,6 +124,8 @@ class Client:
         Raises:
             EngineUnavailableError: The server went away; what was yielded before stands.
         """
+        if not calls:
+            return
         inbox: SimpleQueue[Reply | Exception | None] = SimpleQueue()
         loop = asyncio.new_event_loop()
         task = loop.create_task(self._run(calls, inbox))
@@ -218,6 +220,8 @@ class Client:
             "timeout": httpx.Timeout(timeout, connect=min(timeout, 20.0)),
             "headers": {"Authorization": f"Bearer {self.key}"} if self.key else {},
             "limits": limits,
+            # Reading the certificates takes longer than a short reply, and plain HTTP has none to check.
+            "verify": httpx.URL(self.url).scheme == "https",
             # A proxy of the environment cannot reach this machine's own loopback.
             "trust_env": not local,
         }

@@ -52,6 +52,7 @@ class LlamaServer:
         self._sockets: set[socket.socket] = set()
         self._stopped = threading.Event()
         self._plain: int | None = None
+        self._wide = threading.Lock()
 
     def health(self) -> bool:
         """Return whether the server is up and its model loaded."""
@@ -145,8 +146,8 @@ class LlamaServer:
     def letters(self, prompt: str, count: int, *, slot: int = -1) -> Completion:
         """Return the next-token log-probability of the first `count` option letters behind a rendered prompt.
 
-        Letters that are not among the most probable tokens are looked up in the whole distribution, so that
-        every number is exact.
+        Letters that are not among the most probable tokens are asked for one by one, so that every number is
+        exact and none a bound.
 
         Raises:
             EngineUnavailableError: The server does not answer, or not as llama-server does.
@@ -157,10 +158,11 @@ class LlamaServer:
         try:
             wanted = [self._continuation(prompt, ids, letter)[0] for letter in LETTERS[:count]]
             found, seconds = self._next(ids, _LETTER_PROBS, slot)
-            if any(token not in found for token in wanted):
-                found, more = self._next(ids, _ALL_PROBS, slot)
-                seconds += more
-            scores = [ChoiceScore(logprob=_finite(found.get(token)), tokens=1) for token in wanted]
+            for token in wanted:
+                if token not in found:
+                    found[token], more = self._one(ids, token, slot)
+                    seconds += more
+            scores = [ChoiceScore(logprob=_finite(found[token]), tokens=1) for token in wanted]
         except _RefusedError as refused:
             return _failed(prompt, ids, str(refused), "letters")
         return _scored(prompt, ids, scores, "letters", seconds)
@@ -205,24 +207,34 @@ class LlamaServer:
     def _stepwise(self, ids: Sequence[int], wanted: Sequence[int], slot: int) -> tuple[float, float]:
         total, seconds = 0.0, 0.0
         for done, token in enumerate(wanted):
-            found, spent = self._next([*ids, *wanted[:done]], _ALL_PROBS, slot)
-            total += _finite(found.get(token))
+            logprob, spent = self._one([*ids, *wanted[:done]], token, slot)
+            total += logprob
             seconds += spent
         return total, seconds
+
+    def _one(self, ids: Sequence[int], token: int, slot: int) -> tuple[float, float]:
+        """Log-probability of one next token, by pushing the sampler to it: what is reported is from before."""
+        body = self._exact(ids, slot) | {"n_predict": 1, "n_probs": 1, "logit_bias": [[token, _PUSH]]}
+        reply = self._read(self._send("POST", "/completion", body))
+        steps = reply.get("completion_probabilities") or []
+        if steps and steps[0]["id"] == token:
+            return _finite(steps[0]["logprob"]), _seconds(reply)
+        # A whole distribution is megabytes of JSON on both sides: one at a time.
+        with self._wide:
+            found, spent = self._next(ids, _ALL_PROBS, slot)
+        return _finite(found.get(token)), spent + _seconds(reply)
 
     def _next(self, ids: Sequence[int], n_probs: int, slot: int) -> tuple[dict[int, float], float]:
         """Log-probabilities of the most probable next tokens, and the seconds it took."""
         if self._plain is None:
             self._plain = self.tokenize(".")[-1]
-        # The sampled token is pushed to a full character, or the server would report nothing at all. What it
-        # reports are the probabilities before the push.
+        # The sampled token is pushed to a whole character, or the server would report nothing at all.
         body = self._exact(ids, slot) | {"n_predict": 1, "n_probs": n_probs, "logit_bias": [[self._plain, _PUSH]]}
         reply = self._read(self._send("POST", "/completion", body))
         steps = reply.get("completion_probabilities") or []
         if not steps:
             raise self._foreign("/completion gives no probabilities")
-        listed = {entry["id"]: entry["logprob"] for entry in steps[0]["top_logprobs"]}
-        return listed, _seconds(reply)
+        return {entry["id"]: entry["logprob"] for entry in steps[0]["top_logprobs"]}, _seconds(reply)
 
     def _exact(self, ids: Sequence[int], slot: int) -> dict[str, Any]:
         return {

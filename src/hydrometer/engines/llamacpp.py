@@ -260,10 +260,13 @@ def _misfit(stem: str, mine: Mapping[str, TensorInfo], theirs: Mapping[str, Tens
         return f"the base has no tensor {stem!r}"
     if a is None or b is None:
         return f"tensor {stem!r} has only one of its two halves"
-    # Embeddings are looked up, not multiplied: their two halves are swapped.
-    left, right = (b.shape[1:2], a.shape[1:2]) if stem.startswith("token_embd") else (a.shape[:1], b.shape[1:2])
+    # Embeddings are looked up, not multiplied: the two halves swap roles and the adapter stores `a` turned.
+    lookup = stem.startswith("token_embd")
+    left, right = (b.shape[1:2], a.shape[1:2]) if lookup else (a.shape[:1], b.shape[1:2])
     if left + right != target.shape[:2]:
         return f"tensor {stem!r} is {target.shape} in the base, its adapter makes {left + right}"
+    if b.shape[:1] != (a.shape[:1] if lookup else a.shape[1:2]):
+        return f"the two halves of tensor {stem!r} do not fit each other"
     return ""
 
 

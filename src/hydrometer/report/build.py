@@ -198,8 +198,8 @@ def _finding(finding: Finding) -> FindingRow:
     kind, symbol, label = _STANDINGS[finding.standing]
     return FindingRow(
         aspect=words.line(finding.aspect, 60),
-        base=words.line(finding.base) or words.NONE,
-        student=words.line(finding.student) or words.NONE,
+        base=words.line(words.shortened(finding.base)) or words.NONE,
+        student=words.line(words.shortened(finding.student)) or words.NONE,
         kind=kind,
         symbol=symbol,
         label=label,
@@ -209,7 +209,9 @@ def _finding(finding: Finding) -> FindingRow:
 
 def _model(name: str, side: Side) -> ModelView:
     identity = side.identity
-    decoding = ", ".join(f"{field.name} {getattr(side.decoding, field.name):g}" for field in fields(side.decoding))
+    decoding = ", ".join(
+        f"{field.name} {getattr(side.decoding, field.name):g}" for field in fields(side.decoding)
+    )
     named = {
         "Reference": side.reference,
         "Weights": identity.weights,
@@ -246,8 +248,8 @@ def _commands(result: AuditResult, command: str) -> tuple[Fact, ...]:
     if run and run != command:
         commands.insert(1, Fact(label="As it was started", value=run))
     if result.spec.alpha != _DEFAULTS.alpha:
-        value = f"hydrometer.audit({result.spec.base.text!r}, {result.spec.student.text!r}, alpha={result.spec.alpha:g})"
-        commands.insert(1, Fact(label="The error rate is set from Python only", value=words.line(value, 4000)))
+        value = f"hydrometer.audit(…, alpha={result.spec.alpha:g})"
+        commands.insert(1, Fact(label="With an error rate that only Python can set", value=value))
     return tuple(commands)
 
 

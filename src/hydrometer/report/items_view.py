@@ -92,10 +92,13 @@ def _mark(reply: Reply) -> tuple[str, str]:
 
 
 def _options(item: ItemResult, reply: Reply) -> tuple[Fact, ...]:
-    """Choices with their scores; a set of scores that does not fit the choices is not shown at all."""
+    """Choices with their scores, the right one ticked; scores that do not fit the choices are not shown."""
     if len(reply.scores) != len(item.choices):
         return ()
     return tuple(
-        Fact(label=words.line(choice, _OPTION_LIMIT), value=f"{score:.2f}")
-        for choice, score in zip(item.choices, reply.scores, strict=True)
+        Fact(
+            label=("✓ " if index == item.expected else "") + words.line(choice, _OPTION_LIMIT),
+            value=f"{score:.2f}",
+        )
+        for index, (choice, score) in enumerate(zip(item.choices, reply.scores, strict=True))
     )

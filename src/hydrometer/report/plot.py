@@ -64,7 +64,9 @@ def forest_plot(results: Sequence[CapabilityResult], margin: float) -> Plot | No
     """
     if not results:
         return None
-    ends = [abs(end) for r in results for end in (r.estimate.low, r.estimate.high, r.estimate.difference)]
+    # A capability without pairs has the widest interval there is; it would squeeze all the others.
+    found = [result.estimate for result in results if result.estimate.n]
+    ends = [abs(end) for e in found for end in (e.low, e.high, e.difference)]
     reach = min(1.0, max([*ends, 2 * margin]))
     step = next((s for s in _STEPS if reach * 100 / s <= _TICKS), _STEPS[-1]) / 100
 

@@ -32,6 +32,8 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 # Direction controls: in one line of a table they would turn the cells around them.
 _DIRECTIONS = re.compile(r"[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
+_DIGESTS = re.compile(r"((?:sha256|s2):[0-9a-f]{12})[0-9a-f]+")
+
 
 def block(text: str, limit: int = 0) -> str:
     """Return a text of many lines, safe for every face; with a limit, the first characters of it."""
@@ -45,6 +47,11 @@ def line(text: str, limit: int = 300) -> str:
     """Return a text as one line without direction controls, cut at `limit` characters."""
     safe = " ".join(_DIRECTIONS.sub("", block(text)).split())
     return safe if len(safe) <= limit else safe[: limit - 1] + "…"
+
+
+def shortened(text: str) -> str:
+    """Return a text with its digests cut to twelve digits; the full ones stand with the models."""
+    return _DIGESTS.sub(r"\1…", text)
 
 
 def name(text: str) -> str:
@@ -83,7 +90,7 @@ def ratio(price: TokenPrice) -> str:
     if not price.n:
         return NONE
     if price.high >= UNBOUNDED_RATIO:
-        return f"x{price.ratio:.2f} (too few replies for an interval)"
+        return f"x{price.ratio:.2f} (no interval)"
     # Two decimals where one would show both ends alike.
     digits = 1 if price.high - price.low >= 0.25 else 2
     return f"x{price.ratio:.2f} [{price.low:.{digits}f}, {price.high:.{digits}f}]"
@@ -166,10 +173,9 @@ def verdict_sentence(verdict: Verdict, margin: float) -> str:
     limit = margin_words(margin)
     return {
         Verdict.WORSE: "A loss is shown on at least one capability.",
-        Verdict.BETTER: "A gain is shown on at least one capability, and no loss is possible beyond the margin of "
-        f"{limit} points on the others.",
+        Verdict.BETTER: f"A gain is shown, and a loss of more than {limit} points is ruled out on every capability.",
         Verdict.EQUIVALENT: f"On every capability a difference of more than {limit} points is ruled out.",
-        Verdict.NOT_ENOUGH: "No loss is shown, and none is ruled out: silence is not a proof of equality.",
+        Verdict.NOT_ENOUGH: "No loss is shown, but it is not ruled out everywhere: silence is not a proof of equality.",
         Verdict.INVALID: "The two models would not have been asked the same thing, so nothing was scored.",
     }[verdict]
 

@@ -188,7 +188,7 @@ def _tango_z_from_zero_up(b: NDArray[np.int64], c: NDArray[np.int64], n: Floats,
 
 
 def _tango_lower(b: NDArray[np.int64], c: NDArray[np.int64], n: NDArray[np.int64], critical: float) -> Floats:
-    """Lower ends by bisection between -1 and the estimate, over which z falls from infinity to 0 (0 all over without pairs)."""
+    """Lower ends by bisection between -1 and the estimate, over which z falls from infinity to 0."""
     low = np.full(b.shape, -1.0)
     high = (b - c) / np.maximum(n, 1)
     for _ in range(_BISECTIONS):

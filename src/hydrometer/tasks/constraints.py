@@ -17,35 +17,34 @@ TOPICS = ("the sea", "winter", "bread", "dogs", "music", "the moon", "trees", "t
 ENDINGS = ("The end", "That is all", "Thank you", "See you soon")
 WORDS = ("blue", "quiet", "happy", "small", "green", "warm", "old", "bright")
 
-Rule = Callable[[Random], tuple[str, str, Any]]
+Rule = Callable[[Random], tuple[str, str, dict[str, Any]]]
 """Draws (sentence, name of the check, its parameter)."""
 
 
-def _length(rng: Random) -> tuple[str, str, Any]:
+def _length(rng: Random) -> tuple[str, str, dict[str, Any]]:
     n = rng.choice((8, 12, 15, 20))
-    return f"Use at most {n} words.", "at_most_words", n
+    return f"Use at most {n} words.", "max_words", {"number": n}
 
 
-def _word(rng: Random) -> tuple[str, str, Any]:
+def _word(rng: Random) -> tuple[str, str, dict[str, Any]]:
     word = rng.choice(WORDS)
-    return f"Use the word '{word}'.", "includes", word
+    return f"Use the word '{word}'.", "includes", {"word": word}
 
 
-def _ending(rng: Random) -> tuple[str, str, Any]:
+def _ending(rng: Random) -> tuple[str, str, dict[str, Any]]:
     phrase = rng.choice(ENDINGS)
-    return f"End with the words '{phrase}'.", "ends_with", phrase
+    return f"End with the words '{phrase}'.", "ends_with", {"phrase": phrase}
 
 
 EASY: tuple[Rule, ...] = (
     _length,
     _word,
-    lambda _: ("Write one sentence only.", "one_sentence", True),
-    lambda _: ("Do not use any commas.", "no_comma", True),
+    lambda _: ("Do not use any commas.", "lacks_commas", {}),
 )
 HARD: tuple[Rule, ...] = (
     _ending,
-    lambda _: ("Use only lowercase letters.", "lowercase", True),
-    lambda rng: ("Begin with the word 'Today'.", "starts_with", "Today"),
+    lambda _: ("Use only lowercase letters.", "lowercase", {}),
+    lambda rng: ("Begin with the word 'Today'.", "starts_with", {"phrase": "Today"}),
 )
 
 
@@ -64,7 +63,7 @@ class Constraints(Task):
         )
         drawn = [rule(rng) for rule in rules]
         text = " ".join([f"Write a short sentence about {rng.choice(TOPICS)}.", *(sentence for sentence, _, _ in drawn)])
-        checks = {name: value for _, name, value in drawn}
+        checks = [{"check": name, **parameters} for _, name, parameters in drawn]
         return Item(task=self.name, messages=(Message("user", text),), answer=checks, max_tokens=192, tier=tier)
 
     def grade(self, item: Item, reply: str) -> Grade:
@@ -75,7 +74,7 @@ class Constraints(Task):
         """Known grades."""
         text = "Write a short sentence about rain. Use at most 8 words. End with the words 'Thank you'."
         item = Item(
-            task=self.name, messages=(Message("user", text),), answer={"at_most_words": 8, "ends_with": "Thank you"}
+            task=self.name, messages=(Message("user", text),), answer=[{"check": "max_words", "number": 8}, {"check": "ends_with", "phrase": "Thank you"}]
         )
         return [
             *common_cases(item, right="Rain is lovely. Thank you.", wrong="Rain is lovely.", refusal=0.0, echo=0.0),

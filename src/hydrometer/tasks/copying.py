@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from hydrometer.graders.text import grade_copy
+from hydrometer.graders.text import same_text
 from hydrometer.items import Item, Message
 from hydrometer.outcomes import Grade
 from hydrometer.tasks.base import GraderCase, Task
@@ -44,7 +44,9 @@ class Copying(Task):
 
     def grade(self, item: Item, reply: str) -> Grade:
         """The exact sentence."""
-        return grade_copy(reply, item.answer)
+        if not reply.strip():
+            return Grade.unparsed("empty reply")
+        return Grade.right() if same_text(reply, item.answer) else Grade.wrong(reason="not the exact sentence")
 
     def gold_reply(self, item: Item) -> str:
         """A right reply."""

@@ -45,7 +45,7 @@ class JsonOutput(Task):
 
     def grade(self, item: Item, reply: str) -> Grade:
         """All fields right, nothing around the object but one fence."""
-        return grade_json(reply, item.answer)
+        return grade_json(reply, item.answer, fences=True)
 
     def gold_reply(self, item: Item) -> str:
         """A right reply."""

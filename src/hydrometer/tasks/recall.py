@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from hydrometer.graders.text import grade_mention
+from hydrometer.graders.text import pick_option, strip_echo
 from hydrometer.items import Item, Message
 from hydrometer.outcomes import Grade
 from hydrometer.tasks.base import GraderCase, Task
@@ -49,7 +49,11 @@ class Recall(Task):
 
     def grade(self, item: Item, reply: str) -> Grade:
         """The last of the possible values that the reply names."""
-        return grade_mention(reply, item.answer["answer"], tuple(item.answer["others"]))
+        said = strip_echo(reply, item.messages[-1].content)
+        found = pick_option(said, [item.answer["answer"], *item.answer["others"]])
+        if found is None:
+            return Grade.unparsed("none of the possible answers in the reply")
+        return Grade.right(found) if found == item.answer["answer"] else Grade.wrong(found)
 
     def gold_reply(self, item: Item) -> str:
         """A right reply."""

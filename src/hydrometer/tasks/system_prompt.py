@@ -12,13 +12,13 @@ from hydrometer.outcomes import Grade
 from hydrometer.tasks.base import GraderCase, Task
 from hydrometer.tasks.cases import case, common_cases
 
-ORDERS: tuple[tuple[str, str, Any], ...] = (
-    ("You answer with one short sentence of at most 12 words.", "at_most_words", 12),
-    ("You always begin your reply with the word 'Captain'.", "starts_with", "Captain"),
-    ("You always write in capital letters only.", "uppercase", True),
-    ("You always end your reply with the word 'over'.", "ends_with", "over"),
-    ("You answer only with 'yes' or 'no'.", "one_of", ["yes", "no"]),
-    ("You answer in at most 5 words.", "at_most_words", 5),
+ORDERS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("You answer with one short sentence of at most 12 words.", "max_words", {"number": 12}),
+    ("You always begin your reply with the word 'Captain'.", "starts_with", {"phrase": "Captain"}),
+    ("You always write in capital letters only.", "uppercase", {}),
+    ("You always end your reply with the word 'over'.", "ends_with", {"phrase": "over"}),
+    ("You answer only with 'yes' or 'no'.", "only", {"words": ["yes", "no"]}),
+    ("You answer in at most 5 words.", "max_words", {"number": 5}),
 )
 ASKED = ("Is {} the same as {}?", "Do you like {} more than {}?", "Can {} be found near {}?", "Are {} and {} related?")
 THINGS = ("water", "ice", "the sun", "a cat", "a dog", "bread", "a river", "the sea", "a car", "a bicycle", "snow",
@@ -34,10 +34,10 @@ class SystemPrompt(Task):
 
     def make(self, rng: Random, index: int) -> Item:
         """Make item `index`; the orders take turns."""
-        order, check, value = ORDERS[index % len(ORDERS)]
+        order, check, parameters = ORDERS[index % len(ORDERS)]
         question = rng.choice(ASKED).format(*rng.sample(THINGS, 2))
         messages = (Message("system", order), Message("user", question))
-        return Item(task=self.name, messages=messages, answer={check: value}, max_tokens=192, tier=check)
+        return Item(task=self.name, messages=messages, answer=[{"check": check, **parameters}], max_tokens=192, tier=check)
 
     def grade(self, item: Item, reply: str) -> Grade:
         """The order against the whole reply; whether the answer is true does not count."""
@@ -46,8 +46,8 @@ class SystemPrompt(Task):
     def cases(self) -> Sequence[GraderCase]:
         """Known grades."""
         messages = (Message("system", "You always end your reply with the word 'over'."), Message("user", "Is ice cold?"))
-        ends = Item(task=self.name, messages=messages, answer={"ends_with": "over"})
-        yes = Item(task=self.name, messages=messages, answer={"one_of": ["yes", "no"]})
+        ends = Item(task=self.name, messages=messages, answer=[{"check": "ends_with", "phrase": "over"}])
+        yes = Item(task=self.name, messages=messages, answer=[{"check": "only", "words": ["yes", "no"]}])
         return [
             *common_cases(ends, right="Yes, it is, over.", wrong="Over and out", refusal=0.0, echo=0.0),
             case("bare_yes", yes, "Yes.", 1.0),

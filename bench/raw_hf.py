@@ -1,0 +1,155 @@
+"""The ceiling of the hf engine: the same prompts through bare transformers, in the best simple way.
+
+    python bench/raw_hf.py MODEL.gguf|FOLDER [--with-engine]
+
+Prints tokens per second of a step loop (left-padded batch, cache) and of choice scoring (prompt computed once,
+cache repeated per choice). With `--with-engine` the engine does the same work afterwards, and the ratio is shown:
+only numbers of one run may be compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from hydrometer.engines.base import EngineSettings
+from hydrometer.engines.hf import open_model
+from hydrometer.items import Kind, Message, Request
+from hydrometer.spec import ModelRef
+
+SUBJECTS = ("a river", "the moon", "bread", "a bicycle", "glass", "the wind", "a library", "iron")
+CHOICES = ("It is made by people.", "It is found in nature.", "It cannot be seen at all.", "Nobody knows it.")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path)
+    for name, default in (("rows", 8), ("tokens", 32), ("items", 16), ("threads", 2)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--with-engine", action="store_true")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    transformers.utils.logging.disable_progress_bar()
+    warnings.simplefilter("ignore")
+    model, tokenizer = load(args.model)
+    prompts = [encode(tokenizer, question(i)) for i in range(max(args.rows, args.items))]
+    choices = [tokenizer(c, add_special_tokens=False)["input_ids"] for c in CHOICES]
+    step(model, prompts[:2], 2)
+    raw = {
+        "generate": args.rows * args.tokens / timed(lambda: step(model, prompts[: args.rows], args.tokens)),
+        "score": unique(prompts[: args.items], choices)
+        / timed(lambda: [score(model, part, choices) for part in parts(prompts[: args.items], 2048)]),
+    }
+    report("raw", raw, raw)
+    if args.with_engine:
+        del model
+        report("engine", engine(args, unique(prompts[: args.items], choices)), raw)
+
+
+def load(path: Path) -> tuple[Any, Any]:
+    place, more = (str(path.parent), {"gguf_file": path.name}) if path.is_file() else (str(path), {})
+    tokenizer = transformers.AutoTokenizer.from_pretrained(place, **more)
+    model = transformers.AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32, **more)
+    return model.eval(), tokenizer
+
+
+def question(index: int) -> str:
+    subject = SUBJECTS[index % len(SUBJECTS)]
+    return (
+        f"Think of {subject}, number {index}. Explain step by step where it comes from and what it is used for. "
+        * 3
+    )
+
+
+def encode(tokenizer: Any, text: str) -> list[int]:
+    turns = [{"role": "user", "content": text}]
+    rendered = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    ids: list[int] = tokenizer(rendered, add_special_tokens=False)["input_ids"]
+    return ids
+
+
+def padded(rows: list[list[int]]) -> tuple[Any, Any, Any]:
+    width = max(map(len, rows))
+    ids = torch.tensor([[0] * (width - len(r)) + r for r in rows])
+    mask = torch.tensor([[0] * (width - len(r)) + [1] * len(r) for r in rows])
+    return ids, mask, (mask.cumsum(-1) - 1).clamp(min=0)
+
+
+@torch.inference_mode()
+def step(model: Any, rows: list[list[int]], tokens: int) -> None:
+    ids, mask, positions = padded(rows)
+    cache, position = None, positions
+    for _ in range(tokens):
+        out = model(
+            input_ids=ids, attention_mask=mask, position_ids=position, past_key_values=cache,
+            use_cache=True, logits_to_keep=1,
+        )  # fmt: skip
+        cache, ids = out.past_key_values, out.logits[:, -1].argmax(-1, keepdim=True)
+        mask, position = torch.cat([mask, torch.ones_like(ids)], -1), position[:, -1:] + 1
+
+
+@torch.inference_mode()
+def score(model: Any, rows: list[list[int]], choices: list[list[int]]) -> None:
+    ids, mask, positions = padded(rows)
+    out = model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1)
+    out.logits[:, -1].float().log_softmax(-1)
+    times, width = len(choices), max(map(len, choices)) - 1
+    out.past_key_values.batch_repeat_interleave(times)
+    tails = torch.tensor([c[:-1] + [0] * (width - len(c) + 1) for c in choices] * len(rows))
+    marks = torch.tensor([[1] * (len(c) - 1) + [0] * (width - len(c) + 1) for c in choices] * len(rows))
+    start = positions[:, -1:].repeat_interleave(times, 0) + 1
+    logits = model(
+        input_ids=tails,
+        attention_mask=torch.cat([mask.repeat_interleave(times, 0), marks], -1),
+        position_ids=start + torch.arange(width),
+        past_key_values=out.past_key_values,
+        use_cache=True,
+    ).logits
+    logits.float().log_softmax(-1)
+
+
+def parts(rows: list[list[int]], budget: int) -> list[list[list[int]]]:
+    rows = sorted(rows, key=len)
+    size = max(1, budget // len(rows[-1]))
+    return [rows[i : i + size] for i in range(0, len(rows), size)]
+
+
+def unique(rows: list[list[int]], choices: list[list[int]]) -> int:
+    return sum(map(len, rows)) + len(rows) * sum(map(len, choices))
+
+
+def timed(work: Any) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def engine(args: argparse.Namespace, tokens: int) -> dict[str, float]:
+    ref = ModelRef(text=str(args.model), engine="hf", target=str(args.model))
+    with open_model(ref, EngineSettings(threads=args.threads, slots=args.rows)) as opened:
+        turns = [(Message("user", question(i)),) for i in range(max(args.rows, args.items))]
+        asked = [Request(kind=Kind.GENERATE, messages=t, max_tokens=args.tokens) for t in turns[: args.rows]]
+        scored = [Request(kind=Kind.CHOICES, messages=t, choices=CHOICES) for t in turns[: args.items]]
+        list(opened.generate([Request(kind=Kind.GENERATE, messages=turns[0], max_tokens=2)]))
+        start = time.perf_counter()
+        written = sum(a.completion.completion_tokens or 0 for a in opened.generate(asked))
+        took = time.perf_counter() - start
+        return {
+            "generate": written / took,
+            "score": tokens / timed(lambda: list(opened.score(scored, "continuation"))),
+        }
+
+
+def report(name: str, rates: dict[str, float], raw: dict[str, float]) -> None:
+    for what, rate in rates.items():
+        print(f"{name:7} {what:9} {rate:8.1f} tok/s  {rate / raw[what]:6.1%} of raw")
+
+
+if __name__ == "__main__":
+    main()

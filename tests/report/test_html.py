@@ -1,0 +1,170 @@
+"""The page: hostile text stays text, nothing is loaded, it stays small, and colours have contrast."""
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+from importlib.resources import files
+
+import pytest
+import sample
+
+from hydrometer.report.html import SIZE_LIMIT, render_html
+from hydrometer.result import AuditResult
+
+VOID = {"meta", "input", "rect", "line", "circle", "link", "br", "img"}
+STYLE = files("hydrometer.report").joinpath("templates/report.css").read_text(encoding="utf-8")
+
+
+class Page(HTMLParser):
+    """Reads a page as a browser would: its tags with attributes, its text, and whether tags are balanced."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.open: list[str] = []
+        self.raw: dict[str, str] = {}
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] in ("style", "script"):
+            self.raw[self.open[-1]] = data
+        else:
+            self.texts.append(data)
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return render_html(sample.sample())
+
+
+@pytest.fixture(scope="module")
+def page(text: str) -> Page:
+    return Page(text)
+
+
+def test_hostile_text_stays_text(page: Page) -> None:
+    assert page.open == []
+    assert sum(tag == "script" for tag, _ in page.tags) == 1
+    assert not {"img", "iframe", "textarea", "b", "object", "embed", "base"} & {tag for tag, _ in page.tags}
+    assert not any(name.startswith("on") or name == "style" for _, attrs in page.tags for name in attrs)
+    shown = "".join(page.texts)
+    for hostile in (
+        "<script>alert(1)</script>",
+        "</style></title><img src=x onerror=alert(2)>",
+        "{{ 7 * 7 }} {% raw %}",
+    ):
+        assert hostile in shown
+    assert "\x1b" not in shown
+    assert "\x00" not in shown
+
+
+@pytest.mark.parametrize("field", ["headline", "created", "evidence"])
+@pytest.mark.parametrize("hostile", sample.HOSTILE)
+def test_hostile_text_in_the_result_itself(field: str, hostile: str) -> None:
+    page = Page(render_html(sample.sample(**{field: hostile}, items=())))
+    assert page.open == []
+    assert sum(tag == "script" for tag, _ in page.tags) == 1
+    assert "img" not in {tag for tag, _ in page.tags}
+
+
+def test_nothing_is_loaded(page: Page, text: str) -> None:
+    for tag, attrs in page.tags:
+        for name in ("src", "href", "action", "data", "srcset", "poster", "xlink:href"):
+            assert (attrs.get(name) or "#").startswith("#"), (tag, attrs)
+    assert "@import" not in page.raw["style"]
+    assert "url(" not in page.raw["style"]
+    addresses = set(re.findall(r"https?://[^\s\"'<]+", text))
+    assert addresses <= {"http://www.w3.org/2000/svg"}
+
+
+def test_the_policy_allows_exactly_the_style_and_the_script(page: Page) -> None:
+    policy = next(
+        a["content"] for t, a in page.tags if t == "meta" and a.get("http-equiv") == "Content-Security-Policy"
+    )
+    assert policy is not None
+    assert policy.startswith("default-src 'none';")
+    assert "unsafe" not in policy
+    for kind in ("style", "script"):
+        digest = base64.b64encode(hashlib.sha256(page.raw[kind].encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+
+
+def test_links_lead_to_parts_of_the_page(page: Page) -> None:
+    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    targets = {(a["href"] or "").removeprefix("#") for t, a in page.tags if t == "a"}
+    assert targets
+    assert targets <= set(ids)
+    labels = {part for _, a in page.tags for part in (a.get("aria-labelledby") or "").split()}
+    assert labels <= set(ids)
+
+
+def test_every_verdict_reads_without_colour(page: Page) -> None:
+    shown = "".join(page.texts)
+    for row in ("▼ worse", "▲ better", "= equivalent", "? not enough evidence"):
+        assert row in shown
+    description = shown[shown.index("instruction following: worse, -9.0 points, interval [-14.1, -3.9].") :]
+    assert "text editing: equivalent, +0.2 points" in description
+
+
+def _many(count: int, size: int) -> AuditResult:
+    thinking = ("<&\"'" * size)[:size]
+    changed = [
+        sample.item(n, sample.reply(1.0, "a"), sample.reply(0.0, thinking, thinking=thinking))
+        for n in range(count)
+    ]
+    return sample.sample(items=(*sample.items()[:1], *changed))
+
+
+def test_the_page_stays_small_and_says_what_it_leaves_out() -> None:
+    text = render_html(_many(400, 5000))
+    assert len(text.encode()) <= SIZE_LIMIT
+    page = Page(text)
+    kept = [attrs["data-change"] for tag, attrs in page.tags if "data-change" in attrs]
+    assert len(kept) > 40
+    assert set(kept) == {"lost"}
+    assert f" {401 - len(kept)} items are left out" in "".join(page.texts)
+    small = render_html(_many(20, 100), limit=60_000)
+    assert len(small.encode()) <= 60_000
+
+
+def test_an_invalid_setup_has_a_page_without_scores() -> None:
+    page = Page(render_html(sample.invalid()))
+    shown = "".join(page.texts)
+    assert "not comparable" in shown
+    assert "undeclared difference" in shown
+    ids = {attrs.get("id") for _, attrs in page.tags}
+    assert {"setup", "reading", "reproduce"} <= ids
+    assert not {"verdict", "price", "tasks", "items"} & ids
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_colours_have_the_contrast_of_wcag_aa(scheme: int) -> None:
+    block = re.findall(r":root \{(.*?)\}", STYLE, re.DOTALL)[scheme]
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block))
+    texts = {"ink", "soft", "link", "better", "worse", "equivalent", "not-enough", "invalid"}
+    assert texts <= set(colours)
+    for ground in ("paper", "raised", "band"):
+        for name in texts:
+            light, dark = sorted((_luminance(colours[name]), _luminance(colours[ground])), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (name, ground)
