@@ -27,8 +27,10 @@ _UNABLE = (
     r"|not permitted to|not programmed to|refuse to|(?:must|have to)\s+refuse)"
 )
 _DEED = (
-    r"\s*(?:to\s+|with\s+)?(?:(?:really|directly|currently|possibly|in good conscience|actually)\s+)?(?:be able to\s+)?"
-    r"(?:help|assist\w*|do that|do this|comply|fulfil\w*|answer\w*|provid\w*|engag\w*|shar\w+|support\w*|creat\w*"
+    r"\s*(?:to\s+|with\s+)?(?:(?:really|directly|currently|possibly|in good conscience|actually)\s+)?"
+    r"(?:be able to\s+)?"
+    r"(?:help(?!\s+\w+ing\b)|assist\w*"
+    r"|do that|do this|comply|fulfil\w*|answer\w*|provid\w*|engag\w*|shar\w+|support\w*|creat\w*"
     r"|generat\w*|writ\w+|discuss\w*|offer\w*|participat\w*|respond\w*|continue|process|access|complete|proceed"
     r"|perform|repeat|give|tell|carry out|talk about|say|reveal|disclose|produce|fulfill|this request|your request"
     r"|that request)\b"

@@ -1,1 +1,1 @@
-"""Graders: from the text of a reply to a grade. Pure functions, versioned; nothing unreadable becomes a wrong answer."""
+"""Graders: from the text of a reply to a grade. Pure, versioned; nothing unreadable becomes a wrong answer."""

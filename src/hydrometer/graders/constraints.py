@@ -113,10 +113,18 @@ def holds(reply: str, constraint: Constraint) -> bool:
     return CHECKS[constraint["check"]](reply, **parameters)
 
 
-def grade_constraints(reply: str, constraints: Iterable[Constraint]) -> Grade:
-    """Grade a reply: right only if every constraint holds, unparsed only if it is empty."""
+def grade_constraints(reply: str, constraints: Iterable[Constraint], prompt: str = "") -> Grade:
+    """Grade a reply: right only if every constraint holds, unparsed only if it is empty.
+
+    Args:
+        reply: The reply.
+        constraints: What must hold of it.
+        prompt: The request. It names what it asks for, so a reply that repeats it could hold by accident.
+    """
     if not reply.strip():
         return Grade.unparsed("empty reply")
+    if prompt and prompt.strip() in reply:
+        return Grade.wrong(reason="repeats the request")
     broken = [str(constraint["check"]) for constraint in constraints if not holds(reply, constraint)]
     return Grade.wrong(reason=f"breaks {', '.join(broken)}") if broken else Grade.right()
 

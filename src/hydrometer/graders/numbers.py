@@ -1,6 +1,6 @@
-"""Find the number that a reply gives as its answer, wherever a careful reader would find it.
+r"""Find the number that a reply gives as its answer, wherever a careful reader would find it.
 
-In this order: the last `\\boxed{}`; the number behind the last "answer is" or "Answer:"; a number in words when
+In this order: the last `\boxed{}`; the number behind the last "answer is" or "Answer:"; a number in words when
 it is the whole reply; else the last number. Enumerators ("2. Add them") and ordinals ("2nd") are no answers.
 """
 
@@ -14,26 +14,28 @@ from hydrometer.outcomes import Grade
 VERSION = 1
 
 _NUMBER = re.compile(
-    r"(?<![\w.,])"  # not inside a word, a decimal or a longer number
+    r"(?<![\w.])"  # not inside a word or a decimal
     r"(?P<sign>[-−](?=[$€£]?\d|\.\d))?[$€£]?(?P<sign2>-(?=\d))?"
     r"(?P<digits>\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
     r"(?!\d|st\b|nd\b|rd\b|th\b)"
 )
 _BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
-_MARKER = re.compile(r"\b(?:answer|result)\b[*_\s]*(?:(?:is|was|equals|[:=])[*_:=\s]*|(?=[$€£]?[-−]?\d))", re.IGNORECASE)
+_MARKER = re.compile(
+    r"\b(?:answer|result)\b[*_\s]*(?:(?:is|was|equals|[:=])[*_:=\s]*|(?=[$€£]?[-−]?\d))", re.IGNORECASE
+)
 _ENUMERATOR = re.compile(r"^[ \t]*\d{1,2}[.)][ \t]+(?=\S)", re.MULTILINE)
-_SUM = re.compile(r"\d\s*(?:[-−+*/x×÷=]|plus|minus|times|divided by)\s*[$€£]?[-−]?\d")
+_SUM = re.compile(r"[\d.,]+\s*(?:[-−+*/x×÷=]|plus|minus|times|divided by)\s*[$€£]?[-−]?\d")
 _UNITS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)  # fmt: skip
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _WORDS = {word: i for i, word in enumerate(_UNITS)} | {word: 10 * i for i, word in enumerate(_TENS, start=2)}
 
 
 def find_numbers(text: str) -> list[Decimal]:
     """Return all numbers of a text in their order, thousands separators and currency signs removed."""
-    return [_value(match) for match in _NUMBER.finditer(_without_noise(text))]
+    return _numbers(_ENUMERATOR.sub("", text))
 
 
 def final_number(reply: str) -> Decimal | None:
@@ -59,19 +61,24 @@ def grade_number(reply: str, wanted: int) -> Grade:
 
 
 def _behind_marker(tail: str) -> Decimal | None:
-    """First number of the first line that has one; the last one where the line works something out."""
+    """First number of the first line that has one; the last one where that number begins a calculation."""
     for line in tail.splitlines():
-        numbers = find_numbers(line)
+        numbers = _numbers(line)  # "The answer is 12. She ..." begins like an enumerator and is none
         if numbers:
-            return numbers[-1] if _SUM.search(line) else numbers[0]
+            calculates = _SUM.match(line, re.search(r"\d", line).start())  # type: ignore[union-attr]
+            return numbers[-1] if calculates else numbers[0]
         if line.strip():
             return _in_words(line)
     return None
 
 
+def _numbers(text: str) -> list[Decimal]:
+    return [_value(match) for match in _NUMBER.finditer(_without_noise(text))]
+
+
 def _without_noise(text: str) -> str:
     # "20-5" and "20 -5" are subtractions: a minus behind a number or a bracket is no sign.
-    plain = _ENUMERATOR.sub("", text.replace("\\$", "$").replace("**", "").replace("\\!", ""))
+    plain = text.replace("\\$", "$").replace("**", "")
     return re.sub(r"(?<=[\w)])(\s*)[-−](?=[$€£]?\d)", r"\1- ", plain)
 
 

@@ -1,10 +1,12 @@
-"""Compare texts: normalised equality, answers inside sentences, and which of several options a reply settles on."""
+"""Compare texts: normalised and exact equality, answers inside sentences, the option that a reply settles on."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Sequence
+
+from hydrometer.outcomes import Grade
 
 VERSION = 1
 
@@ -21,7 +23,7 @@ def normalise(text: str) -> str:
 
 
 def unwrap(text: str) -> str:
-    """Return a text without surrounding blanks and without one pair of quotes or emphasis marks around all of it."""
+    """Return a text without the blanks and the one pair of quotes or emphasis marks around all of it."""
     plain = text.strip()
     for left, right in _PAIRS:
         inner = plain[len(left) : -len(right)]
@@ -50,7 +52,7 @@ def pick_option(reply: str, options: Sequence[str], cue: str = "") -> str | None
     """Return the option that a reply settles on, None if it names none.
 
     The option behind the last "answer is" or "Answer:"; the only one named; the first line if it is nothing
-    else; the one nearest to the last sentence's cue; else the last one named.
+    else; with a cue, the one of which the last sentence with the cue says it; else the last one named.
 
     Args:
         reply: The reply.
@@ -68,23 +70,50 @@ def pick_option(reply: str, options: Sequence[str], cue: str = "") -> str | None
     alone = [option for option in options if normalise(option) == first]
     if alone:
         return alone[0]
-    return (_nearest(reply, options, cue) if cue else None) or named[-1][1]
+    return _beside(reply, options, cue) if cue else named[-1][1]
 
 
-def _nearest(reply: str, options: Sequence[str], cue: str) -> str | None:
+def grade_option(
+    reply: str, right: str, options: Sequence[str], *, cue: str = "", passing: Sequence[str] = ()
+) -> Grade:
+    """Grade a reply by the option it settles on; unparsed if it names none.
+
+    Args:
+        reply: The reply.
+        right: The right option.
+        options: All options, the right one among them.
+        cue: The asked-for word, see `pick_option`.
+        passing: Wrong answers that right ones name in passing ("the day after Monday is ..."); they count only
+            where no option is named.
+    """
+    found = pick_option(reply, options, cue) or pick_option(reply, passing)
+    if found is None:
+        return Grade.unparsed("none of the possible answers in the reply")
+    return Grade.right(found) if found == right else Grade.wrong(found, f"expected {right}")
+
+
+def _beside(reply: str, options: Sequence[str], cue: str) -> str:
+    """Option of which the last sentence with the cue says it: "A is the tallest", "tallest is A", else nearest."""
+    word, name = rf"\b{re.escape(cue)}\b", "(?<!\\w)(" + "|".join(map(re.escape, options)) + ")(?!\\w)"
+    before = rf"{name}\W+(?:is|was|has|must be)\b(?:\W+\w+){{0,2}}?\W+{word}"
+    behind = rf"{word}[^.!?\n]*?\bis\W+{name}"
     for sentence in reversed(_SENTENCE.split(reply)):
-        places = [match.start() for match in re.finditer(rf"\b{re.escape(cue)}\b", sentence, re.IGNORECASE)]
+        said = re.search(before, sentence, re.IGNORECASE) or re.search(behind, sentence, re.IGNORECASE)
+        if said:
+            return next(option for option in options if option.casefold() == said[1].casefold())
+        cues = [match.start() for match in re.finditer(word, sentence, re.IGNORECASE)]
         named = _mentions(sentence, options)
-        if places and named:
-            return min(named, key=lambda found: abs(found[0] - places[-1]))[1]
-    return None
+        if cues and named:
+            return min(named, key=lambda found: abs(found[0] - cues[-1]))[1]
+    # Without the cue, "Anna is taller than Ben" speaks of Anna: the subject of the last sentence that names one.
+    return next(named[0][1] for s in reversed(_SENTENCE.split(reply)) if (named := _mentions(s, options)))
 
 
 def _mentions(text: str, options: Sequence[str]) -> list[tuple[int, str]]:
     found = [
         (match.start(), option)
         for option in options
-        for match in re.finditer(rf"(?<!\w){re.escape(option)}(?!\w)", text, re.IGNORECASE)
+        for match in re.finditer(rf"(?<!\w)(?<!\bnot ){re.escape(option)}(?!\w)", text, re.IGNORECASE)
     ]
     return sorted(found)
 

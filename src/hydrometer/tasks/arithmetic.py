@@ -6,7 +6,7 @@ result, not the form. The result never occurs in the question, so an echo cannot
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from random import Random
 from typing import NamedTuple
 
@@ -15,7 +15,8 @@ from hydrometer.graders.text import strip_echo
 from hydrometer.items import Item
 from hydrometer.outcomes import Grade
 from hydrometer.tasks.base import GraderCase
-from hydrometer.tasks.common import RepliedTask, case, user
+from hydrometer.tasks.cases import case
+from hydrometer.tasks.common import RepliedTask, user
 
 _WORDINGS = ("What is {}?", "Calculate {}.", "Work out {}.")
 
@@ -38,9 +39,9 @@ class Arithmetic(RepliedTask):
     def make(self, rng: Random, index: int) -> Item:
         """Make item `index`; the tiers take turns."""
         tier = tuple(_LADDER)[index % len(_LADDER)]
-        drawn = _LADDER[tier](rng)
+        drawn = _draw(rng, tier)
         while drawn.result in drawn.numbers:
-            drawn = _LADDER[tier](rng)
+            drawn = _draw(rng, tier)
         question = rng.choice(_WORDINGS).format(drawn.text)
         return Item(
             task=self.name,
@@ -59,9 +60,9 @@ class Arithmetic(RepliedTask):
         """Return the number."""
         return str(item.answer)
 
-    def wrong_reply(self, item: Item) -> str:
+    def wrong_reply(self) -> str:
         """Return a near miss."""
-        return str(item.answer + 10)
+        return str(self.case_item().answer + 10)
 
     def traps(self) -> Sequence[GraderCase]:
         """Return worked replies, other ways to write a number, and an answer that is then lost."""
@@ -79,42 +80,26 @@ class Arithmetic(RepliedTask):
         )
 
 
-def _plus(low: int, high: int) -> Callable[[Random], Sum]:
-    def draw(rng: Random) -> Sum:
-        a, b = rng.randint(low, high), rng.randint(low, high)
-        return Sum(f"{a} + {b}", (a, b), a + b)
-
-    return draw
-
-
-def _minus(low: int, high: int) -> Callable[[Random], Sum]:
-    def draw(rng: Random) -> Sum:
-        a, b = sorted((rng.randint(low, high), rng.randint(low, high)), reverse=True)
-        return Sum(f"{a} - {b}", (a, b), a - b)
-
-    return draw
+def _draw(rng: Random, tier: str) -> Sum:
+    sign, left, right = _LADDER[tier]
+    a, b = rng.choice(left), rng.choice(right)
+    if sign == "mixed":
+        c = rng.randint(2, 30)
+        return Sum(f"{c} + {a} x {b}", (a, b, c), c + a * b)
+    if sign == "-":
+        a, b = max(a, b), min(a, b)
+    return Sum(f"{a} {sign} {b}", (a, b), {"+": a + b, "-": a - b, "x": a * b}[sign])
 
 
-def _times(low: int, high: int) -> Callable[[Random], Sum]:
-    def draw(rng: Random) -> Sum:
-        a, b = rng.randint(low, high), rng.randint(2, 9)
-        return Sum(f"{a} x {b}", (a, b), a * b)
-
-    return draw
-
-
-def _mixed(rng: Random) -> Sum:
-    a, b, c = rng.randint(2, 9), rng.randint(2, 9), rng.randint(2, 30)
-    return Sum(f"{c} + {a} x {b}", (a, b, c), c + a * b)
-
-
-_LADDER: dict[str, Callable[[Random], Sum]] = {
-    "1-digit plus": _plus(1, 9),
-    "1-digit minus": _minus(1, 9),
-    "2-digit plus": _plus(11, 99),
-    "1-digit times": _times(2, 9),
-    "2-digit minus": _minus(11, 99),
-    "2-digit times": _times(11, 99),
-    "3-digit plus": _plus(101, 999),
-    "mixed": _mixed,
+_DIGIT, _TWO = range(1, 10), range(11, 100)
+_LADDER: dict[str, tuple[str, range, range]] = {
+    "1-digit plus": ("+", _DIGIT, _DIGIT),
+    "1-digit minus": ("-", _DIGIT, _DIGIT),
+    "1-digit times": ("x", range(2, 10), range(2, 10)),
+    "small plus": ("+", range(11, 50), range(2, 10)),
+    "2-digit plus": ("+", _TWO, _TWO),
+    "2-digit minus": ("-", _TWO, _TWO),
+    "2-digit times": ("x", _TWO, range(2, 10)),
+    "3-digit plus": ("+", range(101, 1000), range(101, 1000)),
+    "mixed": ("mixed", range(2, 10), range(2, 10)),
 }

@@ -9,13 +9,11 @@ from importlib.resources import files
 from random import Random
 from typing import Any, ClassVar
 
-from hydrometer.graders.text import pick_option
+from hydrometer.graders.text import pick_option, strip_echo
 from hydrometer.items import Item, Kind, Message
 from hydrometer.outcomes import Grade, Status
 from hydrometer.tasks.base import GraderCase, Task, item_rng
-
-REFUSAL = "I'm sorry, but I can't help with that request."
-"""A refusal as it would reach a grader that nothing stands in front of."""
+from hydrometer.tasks.cases import REFUSAL, case
 
 NAMES = (
     "Anna", "Ben", "Clara", "David", "Emma", "Felix", "Grace", "Hugo", "Ida", "Jack", "Kate", "Leo", "Maria",
@@ -34,8 +32,8 @@ class RepliedTask(Task):
         """Return a reply that must be graded as right."""
 
     @abstractmethod
-    def wrong_reply(self, item: Item) -> str:
-        """Return a readable reply that must be graded as wrong."""
+    def wrong_reply(self) -> str:
+        """Return a readable reply to the case item that must be graded as wrong."""
 
     def traps(self) -> Sequence[GraderCase]:
         """Return replies that a careless grader of this task would misjudge."""
@@ -52,7 +50,7 @@ class RepliedTask(Task):
         # A refusal or an echo may be graded wrong or unparsed, by the kind of task, but it must never be right.
         return (
             case("right", item, self.gold_reply(item), 1.0),
-            case("wrong", item, self.wrong_reply(item), 0.0),
+            case("wrong", item, self.wrong_reply(), 0.0),
             case("empty", item, "", None),
             case("refusal", item, REFUSAL, None if refused.status is Status.UNPARSED else 0.0),
             case("template_echo", item, item.messages[-1].content, None if echoed.value is None else 0.0),
@@ -74,7 +72,9 @@ class TableTask(RepliedTask):
         """Return the row of item `index`."""
         return index * self.stride % self.limit
 
-    def choice_item(self, rng: Random, question: str, right: str, wrong: Sequence[str], tier: str = "") -> Item:
+    def choice_item(
+        self, rng: Random, question: str, right: str, wrong: Sequence[str], tier: str = ""
+    ) -> Item:
         """Return the item of a question, its choices shuffled."""
         choices = [right, *wrong]
         rng.shuffle(choices)
@@ -89,24 +89,19 @@ class TableTask(RepliedTask):
 
     def grade(self, item: Item, reply: str) -> Grade:
         """Judge a written reply by the choice it names; audits score the choices instead."""
-        named = pick_option(reply, item.choices)
+        named = pick_option(strip_echo(reply, item.messages[-1].content), item.choices)
         if named is None:
             return Grade.unparsed("none of the choices in the reply")
         return Grade.right(named) if named == item.choices[item.answer] else Grade.wrong(named)
 
     def gold_reply(self, item: Item) -> str:
         """Return the right choice."""
-        return item.choices[item.answer]
+        return item.choices[int(item.answer)]
 
-    def wrong_reply(self, item: Item) -> str:
+    def wrong_reply(self) -> str:
         """Return a wrong choice."""
-        return item.choices[item.answer - 1]
-
-
-def case(name: str, item: Item, reply: str, value: float | None) -> GraderCase:
-    """Return a grader case: graded with a value, or unparsed where the value is None."""
-    status = Status.UNPARSED if value is None else Status.GRADED
-    return GraderCase(name=name, item=item, reply=reply, status=status, value=value)
+        item = self.case_item()
+        return item.choices[int(item.answer) - 1]
 
 
 def user(text: str) -> tuple[Message, ...]:

@@ -7,13 +7,34 @@ from random import Random
 from typing import Any
 
 from hydrometer.graders.constraints import grade_constraints
+from hydrometer.graders.text import strip_echo
 from hydrometer.items import Item, Message
 from hydrometer.outcomes import Grade
 from hydrometer.tasks.base import GraderCase, Task
 from hydrometer.tasks.cases import case, common_cases
 
-TOPICS = ("the sea", "winter", "bread", "dogs", "music", "the moon", "trees", "trains", "rain", "friends", "gardens",
-          "books", "mountains", "coffee", "birds", "the city", "summer", "bicycles", "rivers", "school")
+TOPICS = (
+    "the sea",
+    "winter",
+    "bread",
+    "dogs",
+    "music",
+    "the moon",
+    "trees",
+    "trains",
+    "rain",
+    "friends",
+    "gardens",
+    "books",
+    "mountains",
+    "coffee",
+    "birds",
+    "the city",
+    "summer",
+    "bicycles",
+    "rivers",
+    "school",
+)
 ENDINGS = ("The end", "That is all", "Thank you", "See you soon")
 WORDS = ("blue", "quiet", "happy", "small", "green", "warm", "old", "bright")
 
@@ -44,7 +65,7 @@ EASY: tuple[Rule, ...] = (
 HARD: tuple[Rule, ...] = (
     _ending,
     lambda _: ("Use only lowercase letters.", "lowercase", {}),
-    lambda rng: ("Begin with the word 'Today'.", "starts_with", {"phrase": "Today"}),
+    lambda _: ("Begin with the word 'Today'.", "starts_with", {"phrase": "Today"}),
 )
 
 
@@ -58,26 +79,38 @@ class Constraints(Task):
     def make(self, rng: Random, index: int) -> Item:
         """Make item `index`; one easy, two easy, one hard, one of each take turns."""
         tier = ("one easy", "two easy", "one hard", "easy and hard")[index % 4]
-        rules = {"one easy": rng.sample(EASY, 1), "two easy": rng.sample(EASY, 2), "one hard": rng.sample(HARD, 1)}.get(
-            tier, [rng.choice(EASY), rng.choice(HARD)]
-        )
+        rules = {
+            "one easy": rng.sample(EASY, 1),
+            "two easy": rng.sample(EASY, 2),
+            "one hard": rng.sample(HARD, 1),
+        }.get(tier, [rng.choice(EASY), rng.choice(HARD)])
         drawn = [rule(rng) for rule in rules]
-        text = " ".join([f"Write a short sentence about {rng.choice(TOPICS)}.", *(sentence for sentence, _, _ in drawn)])
+        text = " ".join(
+            [f"Write a short sentence about {rng.choice(TOPICS)}.", *(sentence for sentence, _, _ in drawn)]
+        )
         checks = [{"check": name, **parameters} for _, name, parameters in drawn]
-        return Item(task=self.name, messages=(Message("user", text),), answer=checks, max_tokens=192, tier=tier)
+        return Item(
+            task=self.name, messages=(Message("user", text),), answer=checks, max_tokens=192, tier=tier
+        )
 
     def grade(self, item: Item, reply: str) -> Grade:
         """Every constraint against the whole reply, preamble included."""
+        if reply.strip() and not strip_echo(reply, item.messages[-1].content):
+            return Grade.wrong(reason="repeats the prompt")
         return grade_constraints(reply, item.answer)
 
     def cases(self) -> Sequence[GraderCase]:
         """Known grades."""
         text = "Write a short sentence about rain. Use at most 8 words. End with the words 'Thank you'."
         item = Item(
-            task=self.name, messages=(Message("user", text),), answer=[{"check": "max_words", "number": 8}, {"check": "ends_with", "phrase": "Thank you"}]
+            task=self.name,
+            messages=(Message("user", text),),
+            answer=[{"check": "max_words", "number": 8}, {"check": "ends_with", "phrase": "Thank you"}],
         )
         return [
-            *common_cases(item, right="Rain is lovely. Thank you.", wrong="Rain is lovely.", refusal=0.0, echo=0.0),
+            *common_cases(
+                item, right="Rain is lovely. Thank you.", wrong="Rain is lovely.", refusal=0.0, echo=0.0
+            ),
             case("one_of_two", item, "Rain falls on the roof and on the street and on me. Thank you", 0.0),
             case("quoted_end", item, 'Rain again. "Thank you"', 1.0),
         ]

@@ -1,4 +1,4 @@
-"""Copying and small edits: repeat a sentence exactly, swap one word, remove one. The reply must be the text and no more."""
+"""Copying and small edits: repeat a sentence, swap a word, remove one. The reply must be the text and no more."""
 
 from __future__ import annotations
 
@@ -11,10 +11,32 @@ from hydrometer.outcomes import Grade
 from hydrometer.tasks.base import GraderCase, Task
 from hydrometer.tasks.cases import case, common_cases
 
-WHO = ("The old farmer", "My sister", "A young doctor", "The tall man", "Our teacher", "The small dog", "A tired cook")
+WHO = (
+    "The old farmer",
+    "My sister",
+    "A young doctor",
+    "The tall man",
+    "Our teacher",
+    "The small dog",
+    "A tired cook",
+)
 DID = ("bought", "lost", "found", "painted", "carried", "sold", "cleaned", "hid")
-WHAT = ("a red kite", "three green cups", "the wooden box", "a silver ring", "two heavy bags", "the broken clock")
-WHERE = ("near the river", "in the kitchen", "behind the school", "at the market", "under the bridge", "by the window")
+WHAT = (
+    "a red kite",
+    "three green cups",
+    "the wooden box",
+    "a silver ring",
+    "two heavy bags",
+    "the broken clock",
+)
+WHERE = (
+    "near the river",
+    "in the kitchen",
+    "behind the school",
+    "at the market",
+    "under the bridge",
+    "by the window",
+)
 WHEN = ("on Monday", "last week", "before noon", "after the storm", "in April", "this morning")
 
 
@@ -46,7 +68,9 @@ class Copying(Task):
         """The exact sentence."""
         if not reply.strip():
             return Grade.unparsed("empty reply")
-        return Grade.right() if same_text(reply, item.answer) else Grade.wrong(reason="not the exact sentence")
+        return (
+            Grade.right() if same_text(reply, item.answer) else Grade.wrong(reason="not the exact sentence")
+        )
 
     def gold_reply(self, item: Item) -> str:
         """A right reply."""
@@ -58,7 +82,9 @@ class Copying(Task):
         right = "Our teacher lost a red kite in April."
         item = Item(task=self.name, messages=(Message("user", text),), answer=right)
         return [
-            *common_cases(item, right=right, wrong="Our teacher lost a kite in April.", refusal=0.0, echo=0.0),
+            *common_cases(
+                item, right=right, wrong="Our teacher lost a kite in April.", refusal=0.0, echo=0.0
+            ),
             case("quoted", item, f'"{right}"', 1.0),
             case("preamble", item, f"Sure! {right}", 0.0),
             case("without_full_stop", item, right[:-1], 0.0),

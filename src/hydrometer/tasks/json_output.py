@@ -36,10 +36,10 @@ class JsonOutput(Task):
         if index % 3 == 2:
             gold["job"] = job
             sentence = f"{name} is {age} years old, lives in {city} and works as a {job}."
-        example = {key: 30 if key == "age" else "..." for key in gold}
+        keys = ", ".join(f'"{key}"' for key in gold)
         text = (
-            f"Read this sentence: {sentence}\n"
-            f"Write its facts as one JSON object of this form: {json.dumps(example)}\nReply with only the JSON object."
+            f"{sentence}\nWrite these facts as one JSON object with the keys {keys}. The age is a number. "
+            "Reply with only the JSON object."
         )
         return Item(task=self.name, messages=(Message("user", text),), answer=gold, max_tokens=192, tier=tier)
 
@@ -53,7 +53,7 @@ class JsonOutput(Task):
 
     def cases(self) -> Sequence[GraderCase]:
         """Known grades."""
-        text = 'Read this sentence: Mia is 31 years old.\nWrite its facts as one JSON object of this form: {"name": "..."}'
+        text = 'Mia is 31 years old.\nWrite these facts as one JSON object with the keys "name", "age".'
         item = Item(task=self.name, messages=(Message("user", text),), answer={"name": "Mia", "age": 31})
         right = '{"name": "Mia", "age": 31}'
         return [

@@ -11,10 +11,32 @@ from hydrometer.outcomes import Grade
 from hydrometer.tasks.base import GraderCase, Task
 from hydrometer.tasks.cases import case, common_cases
 
-SUBJECTS = ("The harbour", "The museum", "A small shop", "The library", "The old mill", "The bakery", "The square")
-ACTS = ("opens early", "closes at dusk", "is painted white", "stands near the hill", "has a new roof", "is quiet in winter",
-        "draws many visitors", "was built long ago")
-ENDS = ("and people like it", "as the guide says", "even on Sundays", "when the weather is good", "for most of the year")
+SUBJECTS = (
+    "The harbour",
+    "The museum",
+    "A small shop",
+    "The library",
+    "The old mill",
+    "The bakery",
+    "The square",
+)
+ACTS = (
+    "opens early",
+    "closes at dusk",
+    "is painted white",
+    "stands near the hill",
+    "has a new roof",
+    "is quiet in winter",
+    "draws many visitors",
+    "was built long ago",
+)
+ENDS = (
+    "and people like it",
+    "as the guide says",
+    "even on Sundays",
+    "when the weather is good",
+    "for most of the year",
+)
 OBJECTS = ("key", "letter", "map", "ring", "coin", "photo")
 PLACES = ("drawer", "basket", "suitcase", "cupboard", "teapot", "mailbox", "backpack", "piano")
 SENTENCES = (8, 16, 28, 45)
@@ -39,12 +61,15 @@ class Needle(Task):
         return Item(task=self.name, messages=(Message("user", text),), answer=gold, max_tokens=128, tier=tier)
 
     def grade(self, item: Item, reply: str) -> Grade:
-        """The last of the possible places that the reply names."""
+        """The place that the reply settles on; naming none of them is wrong, only an empty reply is unparsed."""
         said = strip_echo(reply, item.messages[-1].content)
+        if not said:
+            return Grade.unparsed("empty reply")
         found = pick_option(said, [item.answer["answer"], *item.answer["others"]])
-        if found is None:
-            return Grade.unparsed("none of the possible answers in the reply")
-        return Grade.right(found) if found == item.answer["answer"] else Grade.wrong(found)
+        if found is not None and found == item.answer["answer"]:
+            return Grade.right(found)
+        # Any other word is an answer too, and not the one that was told.
+        return Grade.wrong(found or said[:40], f"expected {item.answer['answer']}")
 
     def gold_reply(self, item: Item) -> str:
         """A right reply."""
@@ -54,9 +79,11 @@ class Needle(Task):
         """Known grades."""
         text = "The mill is old. Where is the key hidden? Reply with one word."
         item = Item(
-            task=self.name, messages=(Message("user", text),), answer={"answer": "teapot", "others": ["drawer", "piano"]}
+            task=self.name,
+            messages=(Message("user", text),),
+            answer={"answer": "teapot", "others": ["drawer", "piano"]},
         )
         return [
-            *common_cases(item, right="Teapot.", wrong="drawer", refusal=None, echo=None),
+            *common_cases(item, right="Teapot.", wrong="drawer", refusal=0.0, echo=None),
             case("sentence", item, "The key is hidden in the teapot.", 1.0),
         ]

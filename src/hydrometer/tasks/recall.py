@@ -20,9 +20,17 @@ TOLD: dict[str, tuple[str, tuple[str, ...]]] = {
     "instrument": ("I play the {}.", ("violin", "piano", "drums", "flute", "trumpet", "cello")),
 }
 ASK = {
-    "dog": "What is my dog called?", "colour": "What is my favourite colour?", "town": "Which town do I live in?",
-    "food": "What is my favourite food?", "job": "What is my job?", "instrument": "Which instrument do I play?",
+    "dog": "What is my dog called?",
+    "colour": "What is my favourite colour?",
+    "town": "Which town do I live in?",
+    "food": "What is my favourite food?",
+    "job": "What is my job?",
+    "instrument": "Which instrument do I play?",
 }
+
+
+# The told value stands in every acknowledgement, and no two are alike: a small model repeats the turn before it.
+NOTED = ("I see, {}!", "{}, how nice.", "Good to know: {}.", "Thank you for telling me about {}.")
 
 
 class Recall(Task):
@@ -38,22 +46,28 @@ class Recall(Task):
         keys = rng.sample(sorted(TOLD), number)
         values = {key: rng.choice(TOLD[key][1]) for key in keys}
         messages: list[Message] = []
-        for key in keys:
-            messages += [Message("user", TOLD[key][0].format(values[key])), Message("assistant", "Thanks, I will remember that.")]
+        for key, noted in zip(keys, rng.sample(NOTED, number), strict=True):
+            told = TOLD[key][0].format(values[key])
+            messages += [Message("user", told), Message("assistant", noted.format(values[key]))]
         asked = rng.choice(keys)
-        others = [v for key, v in values.items() if key != asked] + [v for v in TOLD[asked][1] if v != values[asked]]
-        messages.append(Message("user", f"{ASK[asked]} Reply with one word."))
+        others = [v for key, v in values.items() if key != asked] + [
+            v for v in TOLD[asked][1] if v != values[asked]
+        ]
+        messages.append(Message("user", f"Now a question about me. {ASK[asked]}"))
         gold = {"answer": values[asked], "others": others}
         tier = f"{number} fact{'s' if number > 1 else ''}"
         return Item(task=self.name, messages=tuple(messages), answer=gold, max_tokens=128, tier=tier)
 
     def grade(self, item: Item, reply: str) -> Grade:
-        """The last of the possible values that the reply names."""
+        """The value that the reply settles on; naming none of them is wrong, only an empty reply is unparsed."""
         said = strip_echo(reply, item.messages[-1].content)
+        if not said:
+            return Grade.unparsed("empty reply")
         found = pick_option(said, [item.answer["answer"], *item.answer["others"]])
-        if found is None:
-            return Grade.unparsed("none of the possible answers in the reply")
-        return Grade.right(found) if found == item.answer["answer"] else Grade.wrong(found)
+        if found is not None and found == item.answer["answer"]:
+            return Grade.right(found)
+        # Any other word is an answer too, and not the one that was told.
+        return Grade.wrong(found or said[:40], f"expected {item.answer['answer']}")
 
     def gold_reply(self, item: Item) -> str:
         """A right reply."""
@@ -62,12 +76,13 @@ class Recall(Task):
     def cases(self) -> Sequence[GraderCase]:
         """Known grades."""
         messages = (
-            Message("user", "My dog is called Rex."), Message("assistant", "Thanks, I will remember that."),
+            Message("user", "My dog is called Rex."),
+            Message("assistant", "Thanks, I will remember that."),
             Message("user", "What is my dog called? Reply with one word."),
         )
         item = Item(task=self.name, messages=messages, answer={"answer": "Rex", "others": ["Bruno", "Luna"]})
         return [
-            *common_cases(item, right="Rex", wrong="Luna", refusal=None, echo=None),
+            *common_cases(item, right="Rex", wrong="Luna", refusal=0.0, echo=None),
             case("sentence", item, "Your dog is called Rex.", 1.0),
-            case("part_of_a_word", item, "Rexton", None),
+            case("part_of_a_word", item, "Rexton", 0.0),
         ]

@@ -23,8 +23,17 @@ class Suite:
 
 
 _TASKS = (
-    "knowledge_facts", "commonsense", "arithmetic", "word_problems", "ordering", "constraints", "system_prompt",
-    "json_output", "recall", "needle", "copying",
+    "knowledge_facts",
+    "commonsense",
+    "arithmetic",
+    "word_problems",
+    "ordering",
+    "constraints",
+    "system_prompt",
+    "json_output",
+    "recall",
+    "needle",
+    "copying",
 )
 
 SUITES: dict[str, Suite] = {
@@ -32,11 +41,22 @@ SUITES: dict[str, Suite] = {
         name="quick",
         summary="large losses, in minutes on two cores",
         items={
-            "knowledge_facts": 60, "commonsense": 60, "arithmetic": 42, "word_problems": 30, "ordering": 30,
-            "constraints": 40, "system_prompt": 36, "json_output": 36, "recall": 36, "needle": 24, "copying": 40,
+            "knowledge_facts": 60,
+            "commonsense": 60,
+            "arithmetic": 42,
+            "word_problems": 30,
+            "ordering": 30,
+            "constraints": 40,
+            "system_prompt": 36,
+            "json_output": 36,
+            "recall": 36,
+            "needle": 24,
+            "copying": 40,
         },
     ),
-    "standard": Suite(name="standard", summary="differences of some points", items=dict.fromkeys(_TASKS, 300)),
+    "standard": Suite(
+        name="standard", summary="differences of some points", items=dict.fromkeys(_TASKS, 300)
+    ),
     "full": Suite(name="full", summary="equivalence within three points", items=dict.fromkeys(_TASKS, 1500)),
 }
 

@@ -14,7 +14,8 @@ from hydrometer.graders.text import strip_echo
 from hydrometer.items import Item
 from hydrometer.outcomes import Grade
 from hydrometer.tasks.base import GraderCase
-from hydrometer.tasks.common import NAMES, RepliedTask, case, user
+from hydrometer.tasks.cases import case
+from hydrometer.tasks.common import NAMES, RepliedTask, user
 
 _THINGS = (
     "apples", "pencils", "stickers", "marbles", "books", "cookies", "shells", "stamps", "cards", "coins", "pears",
@@ -54,9 +55,9 @@ class WordProblems(RepliedTask):
         """Return the number."""
         return str(item.answer)
 
-    def wrong_reply(self, item: Item) -> str:
+    def wrong_reply(self) -> str:
         """Return a near miss."""
-        return str(item.answer + 1)
+        return str(self.case_item().answer + 1)
 
     def traps(self) -> Sequence[GraderCase]:
         """Return replies with units, with other numbers around the answer, and with none."""

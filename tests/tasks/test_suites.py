@@ -1,0 +1,24 @@
+"""Suites name tasks that exist, and each is contained in the next."""
+
+import pytest
+
+from hydrometer.catalog import TASKS
+from hydrometer.errors import UnknownNameError
+from hydrometer.tasks.suites import SUITES, suite
+
+
+def test_suites_cover_the_catalogue_and_grow() -> None:
+    quick, standard, full = (suite(name).items for name in ("quick", "standard", "full"))
+    assert set(quick) == set(standard) == set(full) == set(TASKS)
+    assert all(0 < quick[name] <= standard[name] <= full[name] for name in TASKS)
+
+
+@pytest.mark.parametrize("name", sorted(SUITES))
+def test_a_suite_knows_its_name(name: str) -> None:
+    assert suite(name).name == name
+    assert suite(name).summary
+
+
+def test_an_unknown_suite_names_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'quick'"):
+        suite("quikc")
