@@ -52,6 +52,30 @@ def test_the_base_against_itself_is_neither_better_nor_worse(tmp_path: Path) -> 
     assert any("given twice" in f.message for f in result.findings)
 
 
+@pytest.mark.bundled
+@needs_bundled
+def test_sampled_replies_are_answers_and_follow_their_seed() -> None:
+    from hydrometer.catalog import open_engine
+    from hydrometer.engines.base import EngineSettings
+    from hydrometer.items import Decoding, Kind, Message, Request
+    from hydrometer.outcomes import Finish
+    from hydrometer.refs import parse_ref
+
+    hot = Decoding(temperature=1.0, top_p=0.95, top_k=20, min_p=0.01, presence_penalty=1.5, repetition_penalty=1.1)
+
+    def ask(seed: int) -> str:
+        request = Request(
+            kind=Kind.GENERATE, messages=(Message("user", "Tell me a story."),), max_tokens=24, decoding=hot, seed=seed
+        )
+        (answer,) = engine.generate([request])
+        assert answer.completion.finish is not Finish.ERROR, answer.completion.error
+        return answer.completion.text
+
+    with open_engine(parse_ref("bundled:base"), EngineSettings()) as engine:
+        assert ask(1) == ask(1)
+        assert ask(1) != ask(2)
+
+
 @pytest.mark.torch
 @needs_torch
 @pytest.mark.parametrize("kind", ["qwen3_5", "qwen3_5_moe", "gemma4"])

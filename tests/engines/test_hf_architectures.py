@@ -69,8 +69,8 @@ def replies(engine: HfEngine, requests: Sequence[Request]) -> list[Completion]:
     return [found[r.digest] for r in requests]
 
 
-def ask(text: str, **more: Any) -> Request:
-    return Request(kind=Kind.GENERATE, messages=(Message("user", text),), max_tokens=12, **more)
+def ask(text: str, tokens: int = 12, **more: Any) -> Request:
+    return Request(kind=Kind.GENERATE, messages=(Message("user", text),), max_tokens=tokens, **more)
 
 
 def ask_choices(text: str) -> Request:
@@ -105,7 +105,12 @@ def test_greedy_replies_are_the_argmax_of_whole_sequences(engine: HfEngine, refe
     ids=["greedy", "sampled"],
 )
 def test_a_reply_does_not_depend_on_its_batch(engine: HfEngine, decoding: Decoding) -> None:
-    requests = [ask(text, decoding=decoding, seed=i) for i, text in enumerate(TEXTS)]
+    # Rows of different length that end at different steps.
+    caps = (12, 5, 3, 9)
+    requests = [
+        ask(text, cap, decoding=decoding, seed=i)
+        for i, (text, cap) in enumerate(zip(TEXTS, caps, strict=True))
+    ]
     together = replies(engine, requests)
     alone = [replies(engine, [request])[0] for request in requests]
     assert [c.token_ids for c in together] == [c.token_ids for c in alone]

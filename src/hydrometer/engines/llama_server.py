@@ -341,7 +341,8 @@ def _sampling(request: Request) -> dict[str, Any]:
         "samplers": list(_SAMPLERS),
         "top_k": decoding.top_k, "top_p": decoding.top_p, "min_p": decoding.min_p,
         "presence_penalty": decoding.presence_penalty, "repeat_penalty": decoding.repetition_penalty,
-        "repeat_last_n": -1,
+        # The whole reply; "all of the window" (-1) is refused by builds of late 2026.
+        "repeat_last_n": max(1, request.max_tokens),
     }  # fmt: skip
 
 
