@@ -41,12 +41,11 @@ def main() -> None:
     warnings.simplefilter("ignore")
     model, tokenizer = load(args.model)
     prompts = [encode(tokenizer, question(i)) for i in range(max(args.rows, args.items))]
+    asked = prompts[: args.items]
     choices = [tokenizer(c, add_special_tokens=False)["input_ids"] for c in CHOICES]
     jobs: dict[str, Job] = {
         "raw generate": lambda: step(model, prompts[: args.rows], args.tokens),
-        "raw score": lambda: sum(
-            score(model, prompts[i : min(i + 8, args.items)], choices) for i in range(0, args.items, 8)
-        ),
+        "raw score": lambda: sum(score(model, asked[i : i + 16], choices) for i in range(0, len(asked), 16)),
     }
     if args.with_engine:
         jobs |= engine(args)
@@ -61,8 +60,7 @@ def main() -> None:
 def rate(job: Job) -> float:
     with torch.inference_mode():
         start = time.perf_counter()
-        tokens = job()
-        return tokens / (time.perf_counter() - start)
+        return job() / (time.perf_counter() - start)
 
 
 def load(path: Path) -> tuple[Any, Any]:

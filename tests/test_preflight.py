@@ -71,6 +71,12 @@ def test_two_addresses_of_one_model_are_caught() -> None:
     assert any("both addresses serve the same model" in f.message for f in findings)
 
 
+def test_two_names_of_one_model_on_one_server_are_caught() -> None:
+    base = replace(BASE, engine="http", details={"fingerprint": "f"})
+    assert not is_valid(check(replace(base, weights="w2"), base=base, refs=("http://a/v1#x", "http://a/v1#y")))
+    assert is_valid(check(replace(base, weights="w2", details={"fingerprint": "g"}), base=base))
+
+
 @pytest.mark.parametrize(("served", "valid"), [("Qwen3-0.6B", False), ("/models/qwen3.5-27b.gguf", True)])
 def test_a_server_that_serves_something_else_is_caught(served: str, valid: bool) -> None:
     student = replace(STUDENT, details={"asked_model": "Qwen3.5-27B", "served_model": served})

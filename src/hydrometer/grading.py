@@ -46,7 +46,7 @@ def _grade(task: Task, item: Item, completion: Completion, split: ThinkSplit) ->
     if item.kind is Kind.CHOICES:
         if len(completion.choices) != len(item.choices):
             return Grade(status=Status.ENGINE_ERROR, reason="not every choice was scored")
-        return grade_choice(item, completion.choices)
+        return grade_choice(item, completion.choices, completion.method)
     if completion.finish is Finish.LENGTH:
         return Grade(status=Status.TRUNCATED, reason=f"cut after {completion.completion_tokens} tokens")
     if split.state is ThinkState.UNCLOSED:

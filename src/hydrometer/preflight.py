@@ -65,8 +65,9 @@ def is_valid(findings: Collection[Finding]) -> bool:
 def _identity(
     base: ModelIdentity, student: ModelIdentity, references: tuple[str, str], allow: Collection[str]
 ) -> Finding:
-    same = base.weights == student.weights
-    if not same:
+    # Two names of one server have two identities, but the same replies.
+    prints = base.details.get("fingerprint", ""), student.details.get("fingerprint", "")
+    if base.weights != student.weights and not (prints[0] and prints[0] == prints[1]):
         return Finding(
             aspect="identity",
             base=base.weights,

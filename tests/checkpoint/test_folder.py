@@ -117,6 +117,13 @@ def test_shards_are_read_together(sharded: Path) -> None:
     assert len(info.tensors) == 3
 
 
+def test_the_single_file_goes_before_the_index_as_in_loaders(sharded: Path) -> None:
+    save_file({"other": np.ones(3, np.float32)}, sharded / "model.safetensors")
+    info = read_folder(sharded)
+    assert [p.name for p in info.files] == ["model.safetensors"]
+    assert set(info.tensors) == {"other"}
+
+
 def _index(path: Path, name: str) -> None:
     (path / INDEX).write_text(json.dumps({"weight_map": {"lm_head.weight": name}}))
 

@@ -333,6 +333,18 @@ def test_models_that_cannot_be_opened(name: str, copy: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_an_adapter_for_another_base_is_refused(llama: Path, tmp_path: Path) -> None:
+    name = "base_model.model.model.layers.0.self_attn.q_proj"
+    tensors = {f"{name}.lora_A.weight": torch.ones(2, 33), f"{name}.lora_B.weight": torch.ones(64, 2)}
+    save_file(tensors, tmp_path / "adapter_model.safetensors", metadata={"format": "pt"})
+    (tmp_path / "adapter_config.json").write_text(
+        '{"peft_type": "LORA", "r": 2, "target_modules": ["q_proj"]}'
+    )
+    ref = ModelRef(text="student", engine="hf", target=str(llama), adapter=str(tmp_path))
+    with pytest.raises(ModelError, match="adapter for another base"):
+        open_model(ref, EngineSettings(threads=1))
+
+
 def test_code_in_a_checkpoint_is_not_run(copy: Path) -> None:
     config_with(
         copy, model_type="custom", auto_map={"AutoConfig": "evil.Config", "AutoModelForCausalLM": "evil.M"}

@@ -54,7 +54,8 @@ class EngineSettings:
         device: Device of the `hf` engine, `""` for the best one found.
         concurrency: Largest number of requests in flight of the `http` engine.
         timeout: Seconds a server may take for one reply.
-        api_key_env: Environment variable that holds a server's key.
+        api_key_env: Environment variable that holds a server's key; not a vendor's own, whose key would then be sent
+            to any address that is typed.
         chat_template: Template source that replaces the model's own, `""` for its own.
     """
 
@@ -65,7 +66,7 @@ class EngineSettings:
     device: str = ""
     concurrency: int = 32
     timeout: float = 600.0
-    api_key_env: str = "OPENAI_API_KEY"
+    api_key_env: str = "HYDROMETER_API_KEY"
     chat_template: str = ""
 
 
