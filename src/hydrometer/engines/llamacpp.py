@@ -108,6 +108,8 @@ class LlamaCppEngine(ClosingEngine):
         wanted = settings.context or CONTEXT
         self._context = min(wanted, trained) if trained else wanted
         self._slots = _slots(settings.slots or SLOTS, self._context, files.header)
+        # Threads split sums differently, and a greedy near-tie can tip: part of the identity, like the window.
+        self._threads = settings.threads or os.cpu_count() or 1
         self._identity: ModelIdentity | None = None
         key = secrets.token_urlsafe(24)
         native, self._version = _start(files, settings, slots=self._slots, context=self._context, key=key)
@@ -220,7 +222,7 @@ class LlamaCppEngine(ClosingEngine):
             template=self._template.digest,
             engine="llamacpp",
             engine_version=self._version,
-            settings={"context": self._context},
+            settings={"context": self._context, "threads": self._threads},
             precision=header.precision,
             architecture=header.architecture,
             adapter=adapter,
@@ -288,9 +290,11 @@ def _slots(wanted: int, context: int, header: GgufHeader) -> int:
 
 
 def _start(files: _Files, settings: EngineSettings, *, slots: int, context: int, key: str) -> tuple[Any, str]:
-    # OpenMP threads that spin while waiting slow everything down thirtyfold as soon as another process wants a
-    # core. Read once, when the library is loaded: hence before the import, and a user's own choice stays.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # OpenMP threads that spin without end slow everything down many times over as soon as another process wants a
+    # core; threads that sleep at once make an adapter twice as slow on quiet cores. A short spin has neither fault
+    # (bench/RESULTS.md). Read when the library is loaded: hence before the import, and a user's own choice stays.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     import xllamacpp
 
     params = xllamacpp.CommonParams()

@@ -1,4 +1,4 @@
-"""Retrieval from a longer text: one fact among generated filler of about 100 to 600 words."""
+"""Retrieval from a longer text: one fact among generated filler of about 60 to 400 words."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ENDS = (
 )
 OBJECTS = ("key", "letter", "map", "ring", "coin", "photo")
 PLACES = ("drawer", "basket", "suitcase", "cupboard", "teapot", "mailbox", "backpack", "piano")
-SENTENCES = (8, 16, 28, 45)
+SENTENCES = (6, 12, 20, 40)
 
 
 class Needle(Task):
@@ -47,7 +47,7 @@ class Needle(Task):
 
     name = "needle"
     capability = "context"
-    summary = "one fact in 100 to 600 words of filler"
+    summary = "one fact in 60 to 400 words of filler"
 
     def make(self, rng: Random, index: int) -> Item:
         """Make item `index`; four lengths take turns, the fact's depth is random."""
