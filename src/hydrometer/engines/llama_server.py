@@ -332,7 +332,9 @@ def _sampling(request: Request) -> dict[str, Any]:
     decoding = request.decoding
     common = {
         # llama.cpp takes the largest value for "choose a seed yourself".
-        "seed": request.seed % 0xFFFFFFFF, "cache_prompt": True, "return_tokens": True,
+        # A cached prefix was computed in another batch, and a greedy near-tie can tip on its last bits: a resumed run
+        # would then differ from an undisturbed one. Scoring keeps its cache, whose order is fixed per item.
+        "seed": request.seed % 0xFFFFFFFF, "cache_prompt": False, "return_tokens": True,
         "preserved_tokens": list(THINK_TAGS), "temperature": decoding.temperature,
     }  # fmt: skip
     if decoding.greedy:
