@@ -33,6 +33,8 @@ def command(out: Path, items: int) -> list[str]:
         str(items),
         "--out",
         str(out),
+        "--slots",
+        "1",
         "--json",
     ]
 
