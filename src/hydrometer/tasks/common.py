@@ -112,3 +112,23 @@ def user(text: str) -> tuple[Message, ...]:
 def load_table(name: str) -> Any:
     """Return the content of a JSON file shipped in `tasks/data`."""
     return json.loads(files("hydrometer.tasks").joinpath("data", name).read_text(encoding="utf-8"))
+
+
+def grade_told(item: Item, reply: str) -> Grade:
+    """Grade a reply that had to give back a value told in the prompt, one of a closed list.
+
+    Any other word is an answer too, and not the one that was told: naming none of the values is wrong, and only an
+    empty reply is unparsed.
+
+    Args:
+        item: Its `answer` holds the right value as `answer` and the other possible ones as `others`.
+        reply: The answer text.
+    """
+    said = strip_echo(reply, item.messages[-1].content)
+    if not said:
+        return Grade.unparsed("empty reply")
+    right: str = item.answer["answer"]
+    found = pick_option(said, [right, *item.answer["others"]])
+    if found == right:
+        return Grade.right(right)
+    return Grade.wrong(found or said[:40], f"expected {right}")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from hydrometer.graders.text import pick_option, strip_echo
 from hydrometer.items import Item, Message
 from hydrometer.outcomes import Grade
 from hydrometer.tasks.base import GraderCase, Task
 from hydrometer.tasks.cases import case, common_cases
+from hydrometer.tasks.common import grade_told
 
 SUBJECTS = (
     "The harbour",
@@ -62,14 +62,7 @@ class Needle(Task):
 
     def grade(self, item: Item, reply: str) -> Grade:
         """The place that the reply settles on; naming none of them is wrong, only an empty reply is unparsed."""
-        said = strip_echo(reply, item.messages[-1].content)
-        if not said:
-            return Grade.unparsed("empty reply")
-        found = pick_option(said, [item.answer["answer"], *item.answer["others"]])
-        if found is not None and found == item.answer["answer"]:
-            return Grade.right(found)
-        # Any other word is an answer too, and not the one that was told.
-        return Grade.wrong(found or said[:40], f"expected {item.answer['answer']}")
+        return grade_told(item, reply)
 
     def gold_reply(self, item: Item) -> str:
         """A right reply."""
