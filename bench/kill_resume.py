@@ -33,8 +33,6 @@ def command(out: Path, items: int) -> list[str]:
         str(items),
         "--out",
         str(out),
-        "--slots",
-        "1",
         "--json",
     ]
 
@@ -69,7 +67,7 @@ def main() -> None:
             process = subprocess.Popen(
                 command(killed, args.items), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
-            wait = rng.uniform(0.5, max(2.0, length / 4))
+            wait = rng.uniform(0.5, max(2.0, length / 6))
             time.sleep(wait)
             process.kill()
             process.wait()

@@ -186,6 +186,7 @@ def test_killed_at_ten_random_moments_the_result_is_that_of_an_undisturbed_run(t
         "knowledge_facts",
         "--items",
         "100",
+        "--fixed",
     )
     store = tmp_path / "killed" / "evidence.sqlite"
     for kill in range(10):

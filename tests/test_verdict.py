@@ -15,6 +15,7 @@ from hydrometer import verdict as module
 from hydrometer.canon import canonical_json
 from hydrometer.result import CapabilityResult, Verdict
 from hydrometer.stats.estimate import Paired
+from hydrometer.stats.monitor import Looks
 from hydrometer.verdict import CapabilityTable, headline, judge, overall
 
 COUNTS = st.integers(0, 60)
@@ -301,7 +302,7 @@ class TestErrorRates:
 
     @pytest.fixture(autouse=True)
     def _remember(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        for name in ("estimate", "four_tests"):
+        for name in ("repeated_estimate", "repeated_tests"):
             monkeypatch.setattr(module, name, remembered(getattr(module, name)))
 
     @pytest.mark.parametrize(("n", "flips"), [(60, 0.05), (200, 0.10), (500, 0.20)])
@@ -346,14 +347,14 @@ def drawn_table(gained: int, lost: int, n: int) -> CapabilityTable:
     return plain(n - gained - lost, gained, lost)
 
 
-def remembered(function: Callable[[Paired, float], object]) -> Callable[[Paired, float], object]:
+def remembered(function: Callable[[Paired, Looks, float], object]) -> Callable[[Paired, Looks, float], object]:
     """The function with its results kept per table of counts."""
     kept: dict[tuple[int, int, int, float], object] = {}
 
-    def recall(pairs: Paired, setting: float) -> object:
+    def recall(pairs: Paired, looks: Looks, setting: float) -> object:
         key = (pairs.n, int((pairs.differences > 0).sum()), int((pairs.differences < 0).sum()), setting)
         if key not in kept:
-            kept[key] = function(pairs, setting)
+            kept[key] = function(pairs, looks, setting)
         return kept[key]
 
     return recall

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from hydrometer.asking import Opener
 from hydrometer.canon import digest
 from hydrometer.catalog import load_task, open_engine
 from hydrometer.engines.base import EngineSettings
@@ -21,8 +22,8 @@ from hydrometer.provenance import Environment
 from hydrometer.refs import parse_ref
 from hydrometer.report.json_report import write
 from hydrometer.result import AuditResult
-from hydrometer.run import Opener, Runner
-from hydrometer.spec import AuditSpec, ModelRef, SamplingPolicy, TemplatePolicy
+from hydrometer.run import Runner
+from hydrometer.spec import AuditSpec, Budget, ModelRef, SamplingPolicy, TemplatePolicy
 from hydrometer.store import Store
 from hydrometer.tasks.base import Task
 from hydrometer.tasks.suites import suite as find_suite
@@ -48,6 +49,9 @@ def audit(  # noqa: PLR0913 - the public entry: keyword-only after the pair, eac
     template: str = "own",
     thinking: str = "default",
     allow: Sequence[str] = (),
+    fixed: bool = False,
+    budget: str = "",
+    floor: bool = False,
     out: str | Path | None = None,
     settings: EngineSettings | None = None,
     progress: Progress | None = None,
@@ -71,6 +75,9 @@ def audit(  # noqa: PLR0913 - the public entry: keyword-only after the pair, eac
         template: `own` or `base`: whose chat template renders the requests.
         thinking: `default`, `on` or `off`, for templates that can switch it.
         allow: Differences in the setup that are meant, see `spec.ALLOWABLE`.
+        fixed: Ask every item, instead of stopping a capability where its verdict stands.
+        budget: What it may cost at most, such as `600items`, `2Mtokens`, `30min`; `""` for no limit.
+        floor: Ask the base a second time first, to measure the noise of decoding.
         out: Folder of the evidence and the reports; None for `hydrometer-out`.
         settings: Engine settings.
         progress: Who is told what happens.
@@ -97,6 +104,9 @@ def audit(  # noqa: PLR0913 - the public entry: keyword-only after the pair, eac
         allow=tuple(allow),
         items=items,
         max_tokens=max_tokens,
+        fixed=fixed,
+        budget=Budget.parse(budget) if budget else None,
+        floor=floor,
     )
     chosen = choose_tasks(spec)
     folder = Path(out) if out is not None else Path(DEFAULT_OUT)

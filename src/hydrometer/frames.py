@@ -16,6 +16,8 @@ TABLES = ("capabilities", "findings", "items", "tasks", "tokens")
 def rows(result: AuditResult, table: str) -> list[dict[str, Any]]:
     """Return one table as flat rows; nested values get dotted column names, lists stay lists.
 
+    Every row has every column; what is missing (no score, no estimate) is None and never 0.
+
     Args:
         result: What `audit` returned.
         table: One of `TABLES`.
@@ -31,7 +33,7 @@ def rows(result: AuditResult, table: str) -> list[dict[str, Any]]:
             row["change"] = item.change
             # Conversations and gold answers have no common type over tasks; frames want one per column.
             row["messages"], row["expected"] = str(row["messages"]), str(row["expected"])
-    return flat
+    return _aligned(flat)
 
 
 def to_pandas(result: AuditResult, table: str) -> Any:
@@ -49,16 +51,17 @@ def to_polars(result: AuditResult, table: str) -> Any:
     Raises:
         MissingPackageError: polars is not installed.
     """
-    return _frame("polars", result, table)
+    # All rows decide on a column's type: its default looks at 100, and the first 100 items may have no score.
+    return _frame("polars", result, table, infer_schema_length=None)
 
 
-def _frame(package: str, result: AuditResult, table: str) -> Any:
+def _frame(package: str, result: AuditResult, table: str, **options: Any) -> Any:
     try:
         module = importlib.import_module(package)
     except ImportError as error:
         msg = f"{package} is not installed: pip install {package}, or use hydrometer.rows"
         raise MissingPackageError(msg) from error
-    return module.DataFrame(rows(result, table))
+    return module.DataFrame(rows(result, table), **options)
 
 
 def _flatten(row: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -69,3 +72,10 @@ def _flatten(row: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[prefix + name] = value
     return flat
+
+
+def _aligned(flat: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give every row the columns of all: a missing nested value has none of its own."""
+    columns = list(dict.fromkeys(name for row in flat for name in row))
+    parents = {name[:end] for name in columns for end, sign in enumerate(name) if sign == "."}
+    return [{name: row.get(name) for name in columns if name not in parents} for row in flat]

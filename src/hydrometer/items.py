@@ -91,7 +91,7 @@ class Request:
     """What an engine is asked. Two models of a pair get equal requests, except for declared sampling presets.
 
     `method` names how choices are scored, `""` for replies: the same choices scored another way are another
-    request.
+    request. `take` tells apart the same question asked again on purpose, as the noise floor does.
     """
 
     kind: Kind
@@ -102,6 +102,7 @@ class Request:
     thinking: Thinking = Thinking.DEFAULT
     seed: int = 0
     method: str = ""
+    take: int = 0
 
     @property
     def digest(self) -> str:

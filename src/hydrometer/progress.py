@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+
+class Sight(NamedTuple):
+    """What is known of one capability while an audit runs.
+
+    Differences are student minus base, in score units.
+    """
+
+    capability: str
+    items: int
+    planned: int
+    difference: float
+    low: float
+    high: float
+    words: str
 
 
 class Progress(Protocol):
     """Receives what a run is doing."""
 
     def start(self, label: str, total: int) -> None:
-        """A stretch of work begins; `total` is its number of steps."""
+        """A stretch of work begins, or goes on if the label is known; `total` is its number of steps."""
         ...
 
     def advance(self, steps: int = 1) -> None:
@@ -18,6 +34,10 @@ class Progress(Protocol):
 
     def note(self, text: str) -> None:
         """Something a user should see once."""
+        ...
+
+    def look(self, sights: Sequence[Sight]) -> None:
+        """What is known so far, one entry per capability."""
         ...
 
 
@@ -31,4 +51,7 @@ class Silent:
         """Ignore it."""
 
     def note(self, text: str) -> None:
+        """Ignore it."""
+
+    def look(self, sights: Sequence[Sight]) -> None:
         """Ignore it."""

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from hydrometer.items import Decoding, Message
-from hydrometer.outcomes import Status
+from hydrometer.outcomes import Grade, Status
 from hydrometer.provenance import Environment, ModelIdentity
 from hydrometer.spec import AuditSpec
 from hydrometer.stats.estimate import Estimate
@@ -72,6 +72,64 @@ class Side:
     seconds: float
 
 
+class Stopped(StrEnum):
+    """Why no more items of a capability were asked."""
+
+    COMPLETE = "complete"
+    DECIDED = "decided"
+    UNLIKELY = "unlikely"
+    BUDGET = "budget"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """How far the items of a capability were asked.
+
+    Attributes:
+        planned: Item counts of the planned looks, fixed before the first answer; the last one is all of its items.
+        looks: Looks taken.
+        stopped: Why it ended: all items asked, the verdict stands, no verdict was to be expected from the rest, or
+            the budget was spent.
+    """
+
+    planned: tuple[int, ...]
+    looks: int
+    stopped: Stopped
+
+    def __post_init__(self) -> None:
+        """Refuse counts that do not grow and looks that were not planned."""
+        steps = zip((0, *self.planned), self.planned, strict=False)
+        if not self.planned or any(b <= a for a, b in steps) or not 0 <= self.looks <= len(self.planned):
+            msg = f"{self.looks} looks at {self.planned} items: counts must grow, and looks be planned"
+            raise ValueError(msg)
+
+    @property
+    def items(self) -> int:
+        """Items asked."""
+        return self.planned[self.looks - 1] if self.looks else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Floor:
+    """The base against itself through the same pipeline: what the noise of decoding alone does.
+
+    Attributes:
+        estimate: Second pass minus first pass, over items that both answered.
+        excess: Share of items on which the student departs from the base, beyond that share of the base from itself;
+            None where the student was not asked.
+        excess_p: Two-sided mid-p value of "the student departs no more than the base itself does".
+    """
+
+    estimate: Estimate
+    excess: float | None = None
+    excess_p: float | None = None
+
+    @property
+    def flips(self) -> int:
+        """Items whose score differs between the two passes."""
+        return self.estimate.gained + self.estimate.lost
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapabilityResult:
     """The verdict on one capability.
@@ -88,6 +146,7 @@ class CapabilityResult:
         detectable: Smallest difference these pairs can show with power 80 %.
         chance: Mean score of guessing over its items.
         tasks: Tasks behind it.
+        course: How far its items were asked; None where the evidence came as a whole.
     """
 
     capability: str
@@ -101,6 +160,7 @@ class CapabilityResult:
     detectable: float
     chance: float
     tasks: tuple[str, ...]
+    course: Course | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +237,11 @@ class Reply:
     tokens: int | None
     scores: tuple[float, ...] = ()
 
+    @property
+    def grade(self) -> Grade:
+        """The grader's finding."""
+        return Grade(status=self.status, value=self.value, extracted=self.extracted, reason=self.reason)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemResult:
@@ -191,6 +256,7 @@ class ItemResult:
     expected: Any
     base: Reply
     student: Reply
+    cluster: str = ""
 
     @property
     def change(self) -> str:
@@ -222,6 +288,9 @@ class AuditResult:
         environment: Machine and packages.
         evidence: Path of the evidence store, relative to the audit's folder.
         seconds: Wall time of the audit.
+        core: Difference over all capabilities with equal weights, from the items up to each one's first look, which
+            are always asked: a mean over capabilities that stopped early would be biased.
+        floor: The base against itself, where that was asked for.
     """
 
     schema_version: int
@@ -239,6 +308,8 @@ class AuditResult:
     environment: Environment
     evidence: str
     seconds: float
+    core: Estimate | None = None
+    floor: Floor | None = None
 
     @property
     def exit_code(self) -> int:

@@ -1,33 +1,54 @@
-"""The only loop: open, compare the setups, ask what was not answered before, grade, judge.
+"""The only loop: compare the setups, ask both models the same block, grade, judge, and go on where it is still open.
 
-One model is in memory at a time. The student is opened first, only to learn who it is, then the base answers, then
-the student; so a setup that is not comparable costs no answer.
+One model that holds memory is open at a time. Both are identified first, so a setup that is not comparable costs no
+answer.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from hydrometer.engines.base import Capabilities, Engine, EngineSettings
+from hydrometer.asking import Opener, Respondent
+from hydrometer.engines.base import Capabilities, EngineSettings
 from hydrometer.errors import UsageError
+from hydrometer.floor import check_size, floor_findings, measure_floor, second_take, with_excess
+from hydrometer.grading import grader_name
 from hydrometer.items import Kind, Request
-from hydrometer.outcomes import Completion, Finish
+from hydrometer.outcomes import Status
 from hydrometer.plan import Entry, SideName, make_plan
 from hydrometer.preflight import compare_setups, is_valid
-from hydrometer.progress import Progress
-from hydrometer.provenance import Environment, ModelIdentity, completion_key
-from hydrometer.result import SCHEMA_VERSION, AuditResult, Finding, Side, Standing, Verdict
-from hydrometer.sampling import Sampling, choose, family_of
-from hydrometer.spec import AuditSpec, ModelRef, TemplatePolicy
+from hydrometer.progress import Progress, Sight
+from hydrometer.provenance import Environment, ModelIdentity
+from hydrometer.result import (
+    SCHEMA_VERSION,
+    AuditResult,
+    CapabilityResult,
+    Finding,
+    Floor,
+    ItemResult,
+    Side,
+    Standing,
+    Verdict,
+)
+from hydrometer.sampling import Sampling, choose
+from hydrometer.spec import AuditSpec, TemplatePolicy
+from hydrometer.stopping import Pool, Purse, make_pools, next_block, outlook
 from hydrometer.store import Store
-from hydrometer.summary import Answered, Question, collect_items, summarise, task_results, token_prices
+from hydrometer.summary import (
+    Kept,
+    Question,
+    capability_tables,
+    collect_items,
+    core_estimate,
+    task_results,
+    token_prices,
+)
 from hydrometer.tasks.base import Task
-from hydrometer.verdict import headline, overall
-
-Opener = Callable[[ModelRef, EngineSettings], Engine]
+from hydrometer.verdict import headline, judge, overall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +60,17 @@ class Setup:
     samplings: tuple[Sampling, Sampling]
     choice_method: str
     findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What was asked and what came of it."""
+
+    entries: tuple[Entry, ...] = ()
+    items: tuple[ItemResult, ...] = ()
+    capabilities: tuple[CapabilityResult, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    floor: Floor | None = None
 
 
 class Runner:
@@ -64,8 +96,8 @@ class Runner:
         progress: Progress,
     ) -> None:
         self.spec, self.tasks, self.store = spec, tasks, store
-        self._open, self._settings, self._progress = opener, settings, progress
-        self._base_template = ""
+        self._opener, self._settings, self._progress = opener, settings, progress
+        self._clock = time.perf_counter()
 
     def run(self, environment: Environment) -> AuditResult:
         """Run the audit to its result.
@@ -73,91 +105,50 @@ class Runner:
         Raises:
             HydrometerError: The run could not go on; everything answered so far is in the store.
         """
-        created, clock = datetime.now(UTC), time.perf_counter()
-        setup, entries, answered = self._ask_all()
-        questions = [Question(entry.task, entry.item) for entry in entries]
-        items = collect_items(questions, answered) if answered else ()
-        capabilities = summarise(items, questions, margin=self.spec.margin, alpha=self.spec.alpha)
-        valid = is_valid(setup.findings)
-        verdict = overall(capabilities) if valid else Verdict.INVALID
-        self._keep_grades(questions, answered)
-        return AuditResult(
-            schema_version=SCHEMA_VERSION,
-            created=created.isoformat(timespec="seconds"),
-            spec=self.spec,
-            verdict=verdict,
-            headline=headline(capabilities, setup.base.label, setup.student.label)
-            if valid
-            else _why_invalid(setup.findings),
-            base=self._side("base", setup, answered.get("base")),
-            student=self._side("student", setup, answered.get("student")),
-            findings=setup.findings,
-            capabilities=capabilities,
-            tasks=task_results(items, questions, setup.choice_method),
-            tokens=token_prices(items),
-            items=items,
-            environment=environment,
-            evidence=str(self.store.path.name),
-            seconds=time.perf_counter() - clock,
-        )
-
-    def _ask_all(self) -> tuple[Setup, tuple[Entry, ...], dict[str, Answered]]:
-        """Open both models in turn and ask them; nothing is asked if the setups cannot be compared."""
-        student, student_caps = self._meet_student()
-        with self._open(self.spec.base, self._settings) as engine:
-            base = self._identify(engine, self.spec.base)
-            setup = self._compare(base, student, engine.capabilities, student_caps)
+        created, self._clock = datetime.now(UTC), time.perf_counter()
+        with ExitStack() as stack:
+            base = stack.enter_context(self._respondent("base", self._settings))
+            student = stack.enter_context(self._respondent("student", self._student_settings(base)))
+            setup = self._compare(base, student)
             entries = self._plan(setup)
-            if not is_valid(setup.findings):
-                return setup, entries, {}
-            answered: dict[str, Answered] = {"base": self._ask("base", engine, base, entries)}
-        reference, settings = self.spec.student, self._student_settings()
-        if self._missing("student", setup.student, entries):
-            with self._open(reference, settings) as engine:
-                answered["student"] = self._ask("student", engine, setup.student, entries)
-        else:
-            answered["student"] = self._ask("student", None, setup.student, entries)
-        return setup, entries, answered
+            evidence = Evidence()
+            if is_valid(setup.findings):
+                evidence = self._gather(base, student, entries)
+                self._keep_grades(evidence)
+        return self._result(setup, evidence, base, student, environment, created)
 
-    def _meet_student(self) -> tuple[ModelIdentity, Capabilities]:
-        """Learn who the student is and close it again: two models never share the memory."""
-        if self.spec.template is TemplatePolicy.BASE:
-            with self._open(self.spec.base, self._settings) as engine:
-                self._base_template = engine.chat_template
-        with self._open(self.spec.student, self._student_settings()) as engine:
-            return self._identify(engine, self.spec.student), engine.capabilities
-
-    def _student_settings(self) -> EngineSettings:
-        if self.spec.template is TemplatePolicy.OWN or not self._base_template:
-            return self._settings
-        return replace(self._settings, chat_template=self._base_template)
-
-    def _identify(self, engine: Engine, ref: ModelRef) -> ModelIdentity:
-        self._progress.start(f"identify {ref.text}", 1)
-        identity = engine.identity()
-        self._progress.advance()
-        if identity.family:
-            return identity
-        return replace(
-            identity, family=family_of(identity.architecture, engine.chat_template, identity.label)
+    def _respondent(self, side: SideName, settings: EngineSettings) -> Respondent:
+        ref = self.spec.base if side == "base" else self.spec.student
+        return Respondent(
+            side, ref, settings, opener=self._opener, store=self.store, progress=self._progress
         )
 
-    def _compare(
-        self, base: ModelIdentity, student: ModelIdentity, base_caps: Capabilities, student_caps: Capabilities
-    ) -> Setup:
-        samplings = choose(self.spec.sampling, base, student, self.spec.thinking)
-        common = [m for m in base_caps.choice_methods if m in student_caps.choice_methods]
+    def _student_settings(self, base: Respondent) -> EngineSettings:
+        if self.spec.template is TemplatePolicy.OWN:
+            return self._settings
+        template = base.open().chat_template
+        base.rest()
+        return replace(self._settings, chat_template=template) if template else self._settings
+
+    def _compare(self, base: Respondent, student: Respondent) -> Setup:
+        # The student first, so that the base is open already when it is asked first.
+        who, can = student.identity, student.capabilities
+        student.rest()
+        samplings = choose(self.spec.sampling, base.identity, who, self.spec.thinking)
+        common = [m for m in base.capabilities.choice_methods if m in can.choice_methods]
         findings = compare_setups(
-            base,
-            student,
+            base.identity,
+            who,
             references=(self.spec.base.text, self.spec.student.text),
             samplings=samplings,
             allow=self.spec.allow,
         )
         method = common[0] if common else ""
         if not method and any(task.kind is Kind.CHOICES for task in self.tasks):
-            findings = (*findings, _no_choices(base_caps, student_caps))
-        return Setup(base=base, student=student, samplings=samplings, choice_method=method, findings=findings)
+            findings = (*findings, _no_choices(base.capabilities, can))
+        return Setup(
+            base=base.identity, student=who, samplings=samplings, choice_method=method, findings=findings
+        )
 
     def _plan(self, setup: Setup) -> tuple[Entry, ...]:
         usable = {t: n for t, n in self.tasks.items() if t.kind is not Kind.CHOICES or setup.choice_method}
@@ -172,88 +163,174 @@ class Runner:
             choice_method=setup.choice_method,
         )
 
-    def _missing(self, side: SideName, identity: ModelIdentity, entries: Sequence[Entry]) -> list[Request]:
-        """Requests of one side that the store has no answer to, each once."""
-        wanted = {entry.request(side).digest: entry.request(side) for entry in entries}
-        return [r for d, r in wanted.items() if self.store.completion(completion_key(identity, d)) is None]
-
-    def _ask(
-        self, side: SideName, engine: Engine | None, identity: ModelIdentity, entries: Sequence[Entry]
-    ) -> Answered:
-        """Ask one model what the store does not hold yet, writing every answer down as it comes."""
-        clock = time.perf_counter()
-        missing = self._missing(side, identity, entries)
-        total = len({entry.request(side).digest for entry in entries})
-        failed: dict[str, Completion] = {}
-        self.store.put_identity(identity)
-        self._progress.start(f"ask {side} ({identity.label})", total)
-        self._progress.advance(total - len(missing))
-        if engine is not None:
-            self._stream(engine, identity, missing, failed)
-        completions = {
-            entry.item.id: self._answer(identity, entry.request(side), failed) for entry in entries
-        }
-        return Answered(
-            identity=identity,
-            completions=completions,
-            keys={e.item.id: completion_key(identity, e.request(side).digest) for e in entries},
-            asked=len(missing),
-            reused=total - len(missing),
-            seconds=time.perf_counter() - clock,
+    def _gather(self, base: Respondent, student: Respondent, entries: Sequence[Entry]) -> Evidence:
+        """Ask both models block by block until every capability has stopped or the budget is spent."""
+        pools, purse = make_pools(entries, fixed=self.spec.fixed), Purse(self.spec.budget)
+        purse.check(pools)
+        for side in (base, student):
+            side.planned = len({entry.request(side.side).digest for entry in entries})
+        passes = self._floor(base, pools) if self.spec.floor else ()
+        floor = measure_floor(passes, alpha=self.spec.alpha) if passes else None
+        findings = self._floor_findings(passes, pools)
+        if not is_valid(findings):
+            return Evidence(findings=findings, floor=floor)
+        chances = {entry.task.name: entry.task.chance for entry in entries}
+        asked: list[Entry] = []
+        items: list[ItemResult] = []
+        capabilities: tuple[CapabilityResult, ...] = ()
+        while block := next_block(pools, purse.room(len(asked), self._spent(base, student))):
+            new = [entry for rows in block.values() for entry in rows]
+            self._ask(base, student, new)
+            asked += new
+            items += _side_by_side(
+                new, (base, [e.base for e in new]), (student, [e.student for e in new])
+            )
+            for pool in pools:
+                pool.looks += pool.capability in block
+            capabilities = self._judge(pools, items, chances, floor)
+        return Evidence(
+            entries=tuple(asked),
+            items=tuple(items),
+            capabilities=capabilities,
+            findings=findings,
+            floor=with_excess(floor, passes, items) if floor else None,
         )
 
-    def _stream(
+    def _judge(
         self,
-        engine: Engine,
-        identity: ModelIdentity,
-        missing: Sequence[Request],
-        failed: dict[str, Completion],
-    ) -> None:
-        scored = [r for r in missing if r.kind is Kind.CHOICES]
-        generated = [r for r in missing if r.kind is Kind.GENERATE]
-        streams = []
-        if scored:
-            streams.append(engine.score(scored, scored[0].method))
-        if generated:
-            streams.append(engine.generate(generated))
-        for stream in streams:
-            for request, completion in stream:
-                self.store.put_completion(identity, request, completion)
-                if completion.finish is Finish.ERROR:
-                    failed[request.digest] = completion
-                self._progress.advance()
+        pools: Sequence[Pool],
+        items: Sequence[ItemResult],
+        chances: Mapping[str, float],
+        floor: Floor | None,
+    ) -> tuple[CapabilityResult, ...]:
+        """Judge what is there, stop what is settled, and show it."""
+        courses = {pool.capability: pool.course for pool in pools if pool.looks}
+        tables = capability_tables(items, chances, courses, floor)
+        results = judge(tables, margin=self.spec.margin, alpha=self.spec.alpha)
+        own = {pool.capability: pool for pool in pools}
+        for result in results:
+            hope = outlook(tables[result.capability], margin=self.spec.margin, alpha=self.spec.alpha)
+            own[result.capability].settle(result, hope)
+        self._progress.look([_sight(result, own[result.capability]) for result in results])
+        return tuple(replace(r, course=own[r.capability].course) for r in results)
 
-    def _answer(
-        self, identity: ModelIdentity, request: Request, failed: Mapping[str, Completion]
-    ) -> Completion:
-        digest = request.digest
-        stored = self.store.completion(completion_key(identity, digest))
-        if stored is not None:
-            return stored
-        return failed.get(digest) or Completion(finish=Finish.ERROR, error="the engine gave no answer")
+    def _ask(self, base: Respondent, student: Respondent, entries: Sequence[Entry]) -> None:
+        """Ask both; the one that is open goes first, so that a model is loaded once per block."""
+        turns = (student, base) if student.opened and not base.opened else (base, student)
+        for side, other in (turns, turns[::-1]):
+            side.ask([entry.request(side.side) for entry in entries], before=other.rest)
 
-    def _keep_grades(self, questions: Sequence[Question], answered: Mapping[str, Answered]) -> None:
+    def _floor(self, base: Respondent, pools: Sequence[Pool]) -> tuple[ItemResult, ...]:
+        """Ask the base the first block twice: other batches, other seeds, the same pipeline."""
+        entries = [entry for pool in pools for entry in pool.block]
+        check_size(entries, self.spec.margin, self.spec.alpha)
+        first = [entry.base for entry in entries]
+        again = [second_take(request) for request in first]
+        base.ask(first)
+        # The other way round, so that what is decoded together differs.
+        base.ask(again[::-1], label="ask base again (noise floor)")
+        return _side_by_side(entries, (base, first), (base, again))
+
+    def _floor_findings(self, passes: Sequence[ItemResult], pools: Sequence[Pool]) -> tuple[Finding, ...]:
+        if not passes:
+            return ()
+        planned = {pool.capability: pool.planned[-1] for pool in pools}
+        return floor_findings(passes, planned, margin=self.spec.margin, alpha=self.spec.alpha)
+
+    def _spent(self, base: Respondent, student: Respondent) -> dict[str, float]:
+        return {
+            "tokens": float(base.tokens + student.tokens),
+            "minutes": (time.perf_counter() - self._clock) / 60.0,
+        }
+
+    def _keep_grades(self, evidence: Evidence) -> None:
         """Write items and derived grades, so that `verify` can derive them again without a model."""
         with self.store.batch():
-            for question in questions if answered else ():
-                self.store.put_item(question.item)
-            for side in answered.values():
-                for row in side.grade_rows(questions):
-                    self.store.put_grade(*row)
+            for entry, row in zip(evidence.entries, evidence.items, strict=True):
+                self.store.put_item(entry.item)
+                for reply in (row.base, row.student):
+                    if reply.status is not Status.ENGINE_ERROR:
+                        self.store.put_grade(reply.key, entry.item, grader_name(entry.task), reply.grade)
 
-    def _side(self, side: SideName, setup: Setup, answered: Answered | None) -> Side:
-        identity = setup.base if side == "base" else setup.student
-        sampling = setup.samplings[0 if side == "base" else 1]
-        reference = self.spec.base if side == "base" else self.spec.student
-        return Side(
-            reference=reference.text,
-            identity=identity,
-            decoding=sampling.decoding,
-            sampling_source=sampling.source,
-            asked=answered.asked if answered else 0,
-            reused=answered.reused if answered else 0,
-            seconds=answered.seconds if answered else 0.0,
+    def _result(
+        self,
+        setup: Setup,
+        evidence: Evidence,
+        base: Respondent,
+        student: Respondent,
+        environment: Environment,
+        created: datetime,
+    ) -> AuditResult:
+        findings = (*setup.findings, *evidence.findings)
+        valid = is_valid(findings)
+        questions = [Question(entry.task, entry.item) for entry in evidence.entries]
+        courses = {r.capability: r.course for r in evidence.capabilities if r.course}
+        words = (
+            headline(evidence.capabilities, setup.base.label, setup.student.label)
+            if valid
+            else _why_invalid(findings)
         )
+        return AuditResult(
+            schema_version=SCHEMA_VERSION,
+            created=created.isoformat(timespec="seconds"),
+            spec=self.spec,
+            verdict=overall(evidence.capabilities) if valid else Verdict.INVALID,
+            headline=words,
+            base=_side(base, setup.base, setup.samplings[0]),
+            student=_side(student, setup.student, setup.samplings[1]),
+            findings=findings,
+            capabilities=evidence.capabilities,
+            tasks=task_results(evidence.items, questions, setup.choice_method),
+            tokens=token_prices(evidence.items),
+            items=evidence.items,
+            environment=environment,
+            evidence=str(self.store.path.name),
+            seconds=time.perf_counter() - self._clock,
+            core=core_estimate(evidence.items, courses, alpha=self.spec.alpha),
+            floor=evidence.floor,
+        )
+
+
+def _side_by_side(
+    entries: Sequence[Entry],
+    left: tuple[Respondent, Sequence[Request]],
+    right: tuple[Respondent, Sequence[Request]],
+) -> tuple[ItemResult, ...]:
+    """Grade what two respondents answered to the same items."""
+    kept = [
+        {
+            entry.item.id: Kept(who.key(request), who.answer(request))
+            for entry, request in zip(entries, requests, strict=True)
+        }
+        for who, requests in (left, right)
+    ]
+    return collect_items([Question(entry.task, entry.item) for entry in entries], *kept)
+
+
+def _side(respondent: Respondent, identity: ModelIdentity, sampling: Sampling) -> Side:
+    return Side(
+        reference=respondent.ref.text,
+        identity=identity,
+        decoding=sampling.decoding,
+        sampling_source=sampling.source,
+        asked=respondent.asked,
+        reused=respondent.reused,
+        seconds=respondent.seconds,
+    )
+
+
+def _sight(result: CapabilityResult, pool: Pool) -> Sight:
+    found = result.estimate
+    open_still = result.verdict is Verdict.NOT_ENOUGH and pool.stopped is None
+    return Sight(
+        capability=result.capability,
+        items=pool.asked,
+        planned=pool.planned[-1],
+        difference=found.difference,
+        low=found.low,
+        high=found.high,
+        words="open" if open_still else result.verdict.value,
+    )
 
 
 def _no_choices(base: Capabilities, student: Capabilities) -> Finding:

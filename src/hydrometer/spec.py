@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from hydrometer.errors import UsageError
 from hydrometer.items import Thinking
@@ -25,6 +27,36 @@ class TemplatePolicy(StrEnum):
 
     OWN = "own"
     BASE = "base"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What an audit may cost at most.
+
+    Attributes:
+        amount: How much of it.
+        unit: `items` (each asked of both models), `tokens` (of the replies of both, kept ones included, so that a
+            resumed audit ends where an undisturbed one does) or `minutes` of wall time.
+    """
+
+    amount: float
+    unit: Literal["items", "tokens", "minutes"]
+
+    @classmethod
+    def parse(cls, text: str) -> Budget:
+        """Read a budget such as `600 items`, `2Mtokens`, `30min`.
+
+        Raises:
+            UsageError: It is none, or not above 0.
+        """
+        found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([kKmM]?)\s*(items?|tokens?|min(?:utes?)?|h(?:ours?)?)\s*", text)
+        amount = float(found[1]) * {"": 1, "k": 1e3, "m": 1e6}[found[2].lower()] if found else 0.0
+        if not found or amount <= 0.0:
+            msg = f"budget {text!r}: give a number above 0 and a unit, such as 600items, 2Mtokens or 30min"
+            raise UsageError(msg)
+        if found[3].startswith(("item", "token")):
+            return cls(amount=amount, unit="items" if found[3].startswith("item") else "tokens")
+        return cls(amount=amount * (60.0 if found[3].startswith("h") else 1.0), unit="minutes")
 
 
 ALLOWABLE = (
@@ -77,6 +109,9 @@ class AuditSpec:
         allow: Differences in the setup that the user declared.
         items: Items per task, 0 for the suite's own number.
         max_tokens: Cap of reply tokens for every item, 0 for the task's own.
+        fixed: Whether all items are asked, whatever comes out, instead of stopping where the verdict stands.
+        budget: What it may cost at most, None without a limit.
+        floor: Whether the base is asked a second time, to measure the noise of decoding.
     """
 
     base: ModelRef
@@ -92,6 +127,9 @@ class AuditSpec:
     allow: tuple[str, ...] = ()
     items: int = 0
     max_tokens: int = 0
+    fixed: bool = False
+    budget: Budget | None = None
+    floor: bool = False
 
     def __post_init__(self) -> None:
         """Refuse values that no audit can be run with.

@@ -5,20 +5,21 @@ Pure: completions in, results out, so a report can be made again from the eviden
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from hydrometer.grading import grade_completion, grader_name
+from hydrometer.grading import grade_completion
 from hydrometer.items import Item, Kind
-from hydrometer.outcomes import Completion, Grade, Status
+from hydrometer.outcomes import Completion, Status
+from hydrometer.pairing import Scores, count_statuses
 from hydrometer.pairing import answered as answered_pairs
-from hydrometer.pairing import count_statuses
-from hydrometer.pairing import strict as strict_pairs
-from hydrometer.provenance import ModelIdentity
-from hydrometer.result import CapabilityResult, ItemResult, Reply, TaskResult, TokenPrice
+from hydrometer.result import CapabilityResult, Course, Floor, ItemResult, Reply, TaskResult, TokenPrice
+from hydrometer.stats.estimate import Estimate
+from hydrometer.stats.floor import noise_floor
 from hydrometer.stats.lengths import length_ratio
 from hydrometer.stats.paired import estimate
+from hydrometer.stats.panel import panel_estimate
 from hydrometer.tasks.base import Task
 from hydrometer.verdict import CapabilityTable, judge
 
@@ -33,35 +34,23 @@ class Question(NamedTuple):
     item: Item
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """All answers of one model to a plan.
+class Kept(NamedTuple):
+    """A completion and its key in the store."""
 
-    Attributes:
-        completions: Item id to completion.
-        keys: Item id to the key of that completion in the store.
-        asked: Requests asked in this run.
-        reused: Requests the store already had.
-        seconds: Wall time of the asking.
+    key: str
+    completion: Completion
+
+
+def collect_items(
+    questions: Sequence[Question], base: Mapping[str, Kept], student: Mapping[str, Kept]
+) -> tuple[ItemResult, ...]:
+    """Grade both replies of every item and put them side by side.
+
+    Args:
+        questions: Tasks and items.
+        base: Item id to the base's reply.
+        student: Item id to the student's reply.
     """
-
-    identity: ModelIdentity
-    completions: Mapping[str, Completion]
-    keys: Mapping[str, str]
-    asked: int
-    reused: int
-    seconds: float
-
-    def grade_rows(self, questions: Iterable[Question]) -> Iterator[tuple[str, Item, str, Grade]]:
-        """Yield (key, item, grader, grade) of every item that was answered."""
-        for question in questions:
-            grade = grade_completion(question.task, question.item, self.completions[question.item.id]).grade
-            if grade.status is not Status.ENGINE_ERROR:
-                yield self.keys[question.item.id], question.item, grader_name(question.task), grade
-
-
-def collect_items(questions: Sequence[Question], answered: Mapping[str, Answered]) -> tuple[ItemResult, ...]:
-    """Put both graded replies of every item side by side."""
     return tuple(
         ItemResult(
             item_id=question.item.id,
@@ -71,31 +60,80 @@ def collect_items(questions: Sequence[Question], answered: Mapping[str, Answered
             messages=question.item.messages,
             choices=question.item.choices,
             expected=question.item.answer,
-            base=_reply(question, answered["base"]),
-            student=_reply(question, answered["student"]),
+            cluster=question.item.cluster,
+            base=_reply(question, base[question.item.id]),
+            student=_reply(question, student[question.item.id]),
         )
         for question in questions
     )
 
 
 def summarise(
-    items: Sequence[ItemResult], questions: Sequence[Question], *, margin: float, alpha: float
+    items: Sequence[ItemResult],
+    chances: Mapping[str, float],
+    *,
+    margin: float,
+    alpha: float,
+    courses: Mapping[str, Course],
+    floor: Floor | None = None,
 ) -> tuple[CapabilityResult, ...]:
-    """Judge every capability over its items."""
-    if not items:
-        return ()
-    tasks = {question.task.name: question.task for question in questions}
-    tables = {}
-    for capability in dict.fromkeys(item.capability for item in items):
-        own = [item for item in items if item.capability == capability]
-        names = tuple(dict.fromkeys(item.task for item in own))
-        tables[capability] = CapabilityTable(
-            answered=answered_pairs(own),
-            strict=strict_pairs(own),
-            chance=sum(tasks[item.task].chance for item in own) / len(own),
-            tasks=names,
-        )
-    return judge(tables, margin=margin, alpha=alpha)
+    """Judge every capability over its items.
+
+    Args:
+        items: All items, those of a capability in the order in which they were asked.
+        chances: Score of guessing, by task.
+        margin: Largest difference that still counts as equivalent.
+        alpha: Error rate, see `verdict.judge`.
+        courses: How far each capability was asked.
+        floor: The base against itself, if it was measured.
+    """
+    tables = capability_tables(items, chances, courses, floor)
+    results = judge(tables, margin=margin, alpha=alpha)
+    return tuple(replace(result, course=courses[result.capability]) for result in results)
+
+
+def capability_tables(
+    items: Sequence[ItemResult],
+    chances: Mapping[str, float],
+    courses: Mapping[str, Course],
+    floor: Floor | None = None,
+) -> dict[str, CapabilityTable]:
+    """Return the evidence on every capability; arguments as for `summarise`."""
+    own = {name: [item for item in items if item.capability == name] for name in courses}
+    return {name: _table(rows, chances, courses[name], floor) for name, rows in own.items() if rows}
+
+
+def core_estimate(
+    items: Sequence[ItemResult], courses: Mapping[str, Course], *, alpha: float
+) -> Estimate | None:
+    """Return the difference over all capabilities with equal weights, from the items up to each one's first look.
+
+    Those are asked whatever comes out; a mean over everything that was asked would be biased, for a capability stops
+    early where chance helped. None where nothing was answered.
+    """
+    panels = []
+    for name, course in courses.items():
+        own = [item for item in items if item.capability == name]
+        panels.append(answered_pairs(own[: course.planned[0]]))
+    return panel_estimate(panels, 1.0 - alpha)
+
+
+def _table(
+    items: Sequence[ItemResult], chances: Mapping[str, float], course: Course, floor: Floor | None
+) -> CapabilityTable:
+    scores = Scores.of(items)
+    seen, counted = scores.looks(course)
+    answered = scores.answered()
+    noise = noise_floor(floor.flips, floor.estimate.n, max(answered.n, 1)) if floor else 0.0
+    return CapabilityTable(
+        answered=answered,
+        strict=scores.strict(),
+        chance=sum(chances[item.task] for item in items) / len(items),
+        tasks=tuple(dict.fromkeys(item.task for item in items)),
+        answered_looks=seen,
+        strict_looks=counted,
+        margin_floor=noise,
+    )
 
 
 def task_results(
@@ -167,12 +205,12 @@ def _per_correct(replies: Sequence[Reply]) -> float | None:
     return spent / points if points > 0 else None
 
 
-def _reply(question: Question, side: Answered) -> Reply:
-    completion = side.completions[question.item.id]
+def _reply(question: Question, kept: Kept) -> Reply:
+    completion = kept.completion
     grade, split = grade_completion(question.task, question.item, completion)
     chosen = grade.extracted if question.item.choices else split.answer
     return Reply(
-        key=side.keys[question.item.id],
+        key=kept.key,
         status=grade.status,
         value=grade.value,
         answer=chosen,

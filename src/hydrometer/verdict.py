@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from hydrometer.result import CapabilityResult, Verdict
 from hydrometer.stats.estimate import Estimate, Paired
-from hydrometer.stats.margin import FourTests, four_tests
+from hydrometer.stats.margin import FourTests
+from hydrometer.stats.monitor import Looks, repeated_estimate, repeated_tests
 from hydrometer.stats.multiplicity import holm
-from hydrometer.stats.paired import estimate
 from hydrometer.stats.power import detectable_difference, pairs_for_equivalence
 
 POWER = 0.8
@@ -40,18 +41,28 @@ class CapabilityTable:
             there; engine errors and invalid items are in neither table.
         chance: Mean score of guessing.
         tasks: Tasks behind it.
+        answered_looks: Looks taken at `answered` while it grew; None for a single one at the end.
+        strict_looks: The same looks at `strict`.
+        margin_floor: Smallest margin that the noise of decoding allows; a smaller one gives no equivalence.
     """
 
     answered: Paired
     strict: Paired
     chance: float
     tasks: tuple[str, ...]
+    answered_looks: Looks | None = None
+    strict_looks: Looks | None = None
+    margin_floor: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse a strict table that leaves answered items out."""
+        """Refuse a strict table that leaves answered items out, and looks that do not end with the table."""
         if self.strict.n < self.answered.n:
             msg = f"strict has {self.strict.n} pairs, answered {self.answered.n}: it must hold all of them"
             raise ValueError(msg)
+        for looks, pairs in ((self.answered_looks, self.answered), (self.strict_looks, self.strict)):
+            if looks is not None and looks.cuts[-1] != pairs.n:
+                msg = f"the last look was at {looks.cuts[-1]} pairs of {pairs.n}: it must be at all of them"
+                raise ValueError(msg)
 
     @property
     def unanswered(self) -> int:
@@ -59,16 +70,39 @@ class CapabilityTable:
         return self.strict.n - self.answered.n
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Finding:
-    """What one table alone says."""
+class Decision(NamedTuple):
+    """What the tests of one table say.
+
+    Attributes:
+        verdict: The verdict.
+        real: Whether a difference from zero is shown, after Holm.
+        alone: Whether a difference is shown only without Holm.
+        adjusted_p: Two-sided p-value of no difference, after Holm.
+    """
 
     verdict: Verdict
-    real: bool  # a difference from zero is shown, after Holm
-    material: bool
-    alone: bool  # a difference is shown only without Holm
-    estimate: Estimate
+    real: bool
+    alone: bool
     adjusted_p: float
+
+
+class _Finding(NamedTuple):
+    """What one table alone says."""
+
+    decision: Decision
+    estimate: Estimate
+    margin: float
+
+    @property
+    def verdict(self) -> Verdict:
+        return self.decision.verdict
+
+    @property
+    def material(self) -> bool:
+        """Whether the whole interval lies beyond the margin."""
+        if self.verdict is Verdict.WORSE:
+            return self.estimate.high < -self.margin
+        return self.verdict is Verdict.BETTER and self.estimate.low > self.margin
 
 
 def judge(
@@ -81,8 +115,8 @@ def judge(
         margin: Largest difference that still counts as equivalent, fixed before the results are known.
         alpha: Two-sided error rate of `better` and `worse`, one-sided of each of the two equivalence tests.
     """
-    answered = _look([table.answered for table in tables.values()], margin, alpha)
-    strict = _look([table.strict for table in tables.values()], margin, alpha)
+    answered = _look([(t.answered, t.answered_looks) for t in tables.values()], margin, alpha)
+    strict = _look([(t.strict, t.strict_looks) for t in tables.values()], margin, alpha)
     return tuple(
         _settle(name, table, seen, counted, margin, alpha)
         for (name, table), seen, counted in zip(tables.items(), answered, strict, strict=True)
@@ -115,17 +149,13 @@ def headline(results: Sequence[CapabilityResult], base_label: str, student_label
     return f"{student_label} is {'; '.join(clauses)}."
 
 
-def _look(pairs: Sequence[Paired], margin: float, alpha: float) -> list[_Finding]:
-    """Judge one table per capability, all of them one family for Holm."""
-    tests = [four_tests(paired, margin) for paired in pairs]
+def decide(tests: Sequence[FourTests], alpha: float) -> list[Decision]:
+    """Decide every capability of a family from its four tests; Holm's correction covers them all."""
     adjusted = holm([test.two_sided for test in tests])
-    return [
-        _find(test, estimate(paired, 1.0 - alpha), float(p), margin, alpha)
-        for paired, test, p in zip(pairs, tests, adjusted, strict=True)
-    ]
+    return [_decide(test, float(p), alpha) for test, p in zip(tests, adjusted, strict=True)]
 
 
-def _find(tests: FourTests, found: Estimate, adjusted_p: float, margin: float, alpha: float) -> _Finding:
+def _decide(tests: FourTests, adjusted_p: float, alpha: float) -> Decision:
     real = adjusted_p <= alpha
     if tests.inside <= alpha:
         # Before the difference from zero: a real difference below the margin is one that does not matter.
@@ -134,15 +164,17 @@ def _find(tests: FourTests, found: Estimate, adjusted_p: float, margin: float, a
         verdict = Verdict.WORSE if tests.worse < tests.better else Verdict.BETTER
     else:
         verdict = Verdict.NOT_ENOUGH
-    beyond = found.high < -margin if verdict is Verdict.WORSE else found.low > margin
-    return _Finding(
-        verdict=verdict,
-        real=real,
-        material=verdict in (Verdict.WORSE, Verdict.BETTER) and beyond,
-        alone=tests.two_sided <= alpha < adjusted_p,
-        estimate=found,
-        adjusted_p=adjusted_p,
-    )
+    return Decision(verdict, real, tests.two_sided <= alpha < adjusted_p, adjusted_p)
+
+
+def _look(tables: Sequence[tuple[Paired, Looks | None]], margin: float, alpha: float) -> list[_Finding]:
+    """Judge one table per capability, all of them one family for Holm."""
+    pairs = [(paired, looks or Looks.single(paired.n)) for paired, looks in tables]
+    decisions = decide([repeated_tests(paired, looks, margin) for paired, looks in pairs], alpha)
+    return [
+        _Finding(decision, repeated_estimate(paired, looks, alpha), margin)
+        for (paired, looks), decision in zip(pairs, decisions, strict=True)
+    ]
 
 
 def _settle(
@@ -153,9 +185,12 @@ def _settle(
     pairs = table.answered
     discordance = (float((pairs.differences**2).sum()) + 1.0) / (pairs.n + 2.0)
     verdict = seen.verdict if agreed else Verdict.NOT_ENOUGH
+    noisy = verdict is Verdict.EQUIVALENT and margin < table.margin_floor
+    if noisy:
+        verdict = Verdict.NOT_ENOUGH
     material = agreed and seen.material and counted.material
     needed = None
-    if agreed and verdict is Verdict.NOT_ENOUGH and pairs.n:
+    if agreed and not noisy and verdict is Verdict.NOT_ENOUGH and pairs.n:
         # Planned on the flips, never on the observed difference, and for the case that there is none. With that
         # many pairs at hand already, the truth is probably near the margin, and no number can be given.
         planned = pairs_for_equivalence(margin, discordance, power=POWER, alpha=alpha)
@@ -164,14 +199,21 @@ def _settle(
         capability=name,
         verdict=verdict,
         material=material,
-        reason=_reason(table, seen, agreed=agreed, material=material),
+        reason=_too_small(table) if noisy else _reason(table, seen, agreed=agreed, material=material),
         estimate=seen.estimate,
         strict=counted.estimate,
-        adjusted_p=seen.adjusted_p,
+        adjusted_p=seen.decision.adjusted_p,
         items_needed=needed,
         detectable=detectable_difference(pairs.n, discordance, power=POWER, alpha=alpha),
         chance=table.chance,
         tasks=table.tasks,
+    )
+
+
+def _too_small(table: CapabilityTable) -> str:
+    return (
+        f"the margin lies below the noise of decoding, which allows {100 * table.margin_floor:.1f} points "
+        "with this many items"
     )
 
 
@@ -187,13 +229,13 @@ def _reason(table: CapabilityTable, seen: _Finding, *, agreed: bool, material: b
     if seen.verdict is Verdict.EQUIVALENT:
         return (
             "equivalent (real but smaller than the margin)"
-            if seen.real
+            if seen.decision.real
             else "no difference beyond the margin"
         )
     if seen.verdict is not Verdict.NOT_ENOUGH:
         size = "by more than the margin" if material else "but not shown to be by more than the margin"
         return f"{seen.verdict.value}, {size}"
-    if seen.alone:
+    if seen.decision.alone:
         return "a difference shows here alone, but not after correction for the number of capabilities"
     return "neither a difference nor equivalence within the margin is shown"
 

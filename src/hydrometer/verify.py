@@ -13,7 +13,7 @@ from hydrometer.outcomes import Completion, Finish, Status
 from hydrometer.report.json_report import from_json
 from hydrometer.result import AuditResult, ItemResult, Reply
 from hydrometer.store import Store
-from hydrometer.summary import Answered, Question, collect_items, summarise
+from hydrometer.summary import Kept, Question, collect_items, summarise
 from hydrometer.verdict import overall
 
 REPORT = "report.json"
@@ -125,22 +125,17 @@ def _recompute(store: Store, result: AuditResult, name: str) -> list[str]:
                 f"report {name}: item {row.item_id} is not in the evidence, or its task is not known here"
             ]
         questions.append(Question(load_task(item.task), item))
-    answered = {}
-    for side, identity in (("base", result.base.identity), ("student", result.student.identity)):
-        replies = {row.item_id: row.base if side == "base" else row.student for row in result.items}
-        completions = {item_id: _completion(store, reply) for item_id, reply in replies.items()}
-        missing = sum(completion is None for completion in completions.values())
+    sides: list[dict[str, Kept]] = []
+    for side, replies in (
+        ("base", {row.item_id: row.base for row in result.items}),
+        ("student", {row.item_id: row.student for row in result.items}),
+    ):
+        found = {item_id: (reply.key, _completion(store, reply)) for item_id, reply in replies.items()}
+        missing = sum(completion is None for _, completion in found.values())
         if missing:
             return [f"report {name}: {missing} replies of the {side} are not in the evidence"]
-        answered[side] = Answered(
-            identity=identity,
-            completions={i: c for i, c in completions.items() if c is not None},
-            keys={item_id: reply.key for item_id, reply in replies.items()},
-            asked=0,
-            reused=len(replies),
-            seconds=0.0,
-        )
-    return _compare(result, questions, answered, name)
+        sides.append({i: Kept(key, c) for i, (key, c) in found.items() if c is not None})
+    return _compare(result, questions, collect_items(questions, *sides), name)
 
 
 def _completion(store: Store, reply: Reply) -> Completion | None:
@@ -151,16 +146,25 @@ def _completion(store: Store, reply: Reply) -> Completion | None:
 
 
 def _compare(
-    result: AuditResult, questions: list[Question], answered: dict[str, Answered], name: str
+    result: AuditResult, questions: list[Question], items: tuple[ItemResult, ...], name: str
 ) -> list[str]:
-    items = collect_items(questions, answered)
     problems = []
     changed = sum(_key(a) != _key(b) for a, b in zip(items, result.items, strict=True))
     if changed:
         problems.append(
             f"report {name}: {changed} of {len(result.items)} items do not follow from the evidence"
         )
-    capabilities = summarise(items, questions, margin=result.spec.margin, alpha=result.spec.alpha)
+    try:
+        capabilities = summarise(
+            items,
+            {question.task.name: question.task.chance for question in questions},
+            margin=result.spec.margin,
+            alpha=result.spec.alpha,
+            courses={row.capability: row.course for row in result.capabilities if row.course},
+            floor=result.floor,
+        )
+    except ValueError as error:
+        return [*problems, f"report {name}: its looks do not fit its items: {error}"]
     # Compared as canonical JSON: a float read back from JSON is the same float.
     same = canonical_json(capabilities) == canonical_json(result.capabilities)
     if not same or overall(capabilities) is not result.verdict:

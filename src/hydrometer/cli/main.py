@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hydrometer.cli.compare import compare
 from hydrometer.errors import HydrometerError, UsageError
 from hydrometer.version import __version__
 
@@ -84,6 +85,18 @@ def audit(  # noqa: PLR0913 - one parameter per documented option
     margin: Annotated[
         float, typer.Option(help="Largest loss that still counts as equivalent, 0.03 = 3 points.")
     ] = 0.03,
+    alpha: Annotated[
+        float, typer.Option(help="Error rate: two-sided of better and worse, one-sided of equivalent.")
+    ] = 0.05,
+    fixed: Annotated[
+        bool, typer.Option("--fixed", help="Ask every item; do not stop where the verdict stands.")
+    ] = False,
+    budget: Annotated[
+        str, typer.Option(help="Most it may cost: 600items, 2Mtokens (of replies) or 30min.")
+    ] = "",
+    floor: Annotated[
+        bool, typer.Option("--floor", help="First ask the base twice, to measure the noise of decoding.")
+    ] = False,
     max_tokens: Annotated[int, typer.Option(help="Cap of reply tokens; 0 for each task's own.")] = 0,
     sampling: Annotated[str, typer.Option(help="auto, greedy or vendor.")] = "auto",
     template: Annotated[
@@ -122,6 +135,10 @@ def audit(  # noqa: PLR0913 - one parameter per documented option
         "tasks": task or (),
         "items": items,
         "margin": margin,
+        "alpha": alpha,
+        "fixed": fixed,
+        "budget": budget,
+        "floor": floor,
         "max_tokens": max_tokens,
         "sampling": sampling,
         "template": template,
@@ -136,11 +153,7 @@ def audit(  # noqa: PLR0913 - one parameter per documented option
 @app.command()
 def demo(out: Out = Path("hydrometer-demo"), as_json: Json = False) -> None:
     """Audit the bundled distillation against its base: a real audit, about five minutes on two cores."""
-    from hydrometer.engines.base import EngineSettings
-
-    # One request at a time: a demo that is run again gives the same replies to the letter (bench/RESULTS.md).
-    options = {"settings": EngineSettings(slots=1)}
-    _run_audit("bundled:base", "bundled:student", out, options, as_json=as_json)
+    _run_audit("bundled:base", "bundled:student", out, {}, as_json=as_json)
 
 
 @app.command()
@@ -189,6 +202,9 @@ def tasks(as_json: Json = False) -> None:
     from hydrometer.cli.listing import list_tasks
 
     list_tasks(as_json=as_json)
+
+
+app.command()(compare)
 
 
 def _run_audit(base: str, student: str, out: Path, options: dict[str, Any], *, as_json: bool) -> None:

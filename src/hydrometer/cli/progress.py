@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich import box
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -15,13 +17,21 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
+from rich.text import Text
+
+from hydrometer.progress import Sight
+
+_REACH = 30
+"""Points on either side of zero that the little intervals show."""
+_CELLS = 31
 
 
 class TerminalProgress:
     """Shows stretches of work as bars on standard error, so that `--json` on standard output stays clean."""
 
     def __init__(self) -> None:
-        self._bars = Progress(
+        self._bars = _Bars(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
@@ -29,11 +39,16 @@ class TerminalProgress:
             TimeRemainingColumn(),
             console=Console(stderr=True),
         )
+        self._known: dict[str, TaskID] = {}
         self._task: TaskID | None = None
 
     def start(self, label: str, total: int) -> None:
-        """Finish the bar before and begin a new one."""
-        self._task = self._bars.add_task(label, total=total)
+        """Begin a bar, or go on with it."""
+        if label in self._known:
+            self._task = self._known[label]
+            self._bars.update(self._task, total=total)
+        else:
+            self._task = self._known[label] = self._bars.add_task(label, total=total)
 
     def advance(self, steps: int = 1) -> None:
         """Move the current bar."""
@@ -44,6 +59,11 @@ class TerminalProgress:
         """Print one line above the bars."""
         self._bars.console.print(text, highlight=False, markup=False)
 
+    def look(self, sights: Sequence[Sight]) -> None:
+        """Show the intervals as they close."""
+        self._bars.sights = tuple(sights)
+        self._bars.refresh()
+
     def __enter__(self) -> Self:
         """Show the bars."""
         self._bars.start()
@@ -53,4 +73,52 @@ class TerminalProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Leave the terminal as it was."""
+        self._bars.sights = ()  # the report that follows says it better
+        for task in self._known.values():
+            # What stopped early is not unfinished.
+            self._bars.update(task, total=self._bars.tasks[task].completed)
         self._bars.stop()
+
+
+class _Bars(Progress):
+    """Bars below a table of what is known so far."""
+
+    sights: tuple[Sight, ...] = ()
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        if self.sights:
+            yield _table(self.sights, plain=not self.console.encoding.lower().startswith("utf"))
+        yield self.make_tasks_table(self.tasks)
+
+
+def _table(sights: Sequence[Sight], *, plain: bool) -> Table:
+    table = Table(box=box.ASCII2 if plain else box.SIMPLE_HEAD, show_edge=False)
+    table.add_column("capability")
+    table.add_column("items", justify="right")
+    table.add_column("difference, points", justify="right")
+    table.add_column(f"-{_REACH}{'0':^{_CELLS - 6}}+{_REACH}", no_wrap=True)
+    table.add_column("so far")
+    for sight in sights:
+        table.add_row(
+            Text(sight.capability.replace("_", " ")),
+            f"{sight.items}/{sight.planned}",
+            f"{100 * sight.difference:+.1f} [{100 * sight.low:+.1f}, {100 * sight.high:+.1f}]",
+            Text(_draw(sight, plain=plain)),
+            Text(sight.words),
+        )
+    return table
+
+
+def _draw(sight: Sight, *, plain: bool) -> str:
+    """Draw an interval between -30 and +30 points around a mark at zero."""
+
+    def cell(value: float) -> int:
+        share = (100 * value + _REACH) / (2 * _REACH)
+        return min(_CELLS - 1, max(0, round(share * (_CELLS - 1))))
+
+    cells = [" "] * _CELLS
+    cells[_CELLS // 2] = "|" if plain else "\u2502"
+    for position in range(cell(sight.low), cell(sight.high) + 1):
+        cells[position] = "-" if plain else "\u2500"
+    cells[cell(sight.difference)] = "o" if plain else "\u25cf"
+    return "".join(cells)

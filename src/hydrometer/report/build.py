@@ -72,6 +72,7 @@ def build_view(result: AuditResult) -> ReportView:
         margin=words.margin_words(result.spec.margin),
         level=f"{level * 100:g} %",
         facts=_facts(result),
+        figures=_figures(result),
         capabilities=tuple(_capability(row, result.spec.margin) for row in result.capabilities),
         plot=forest_plot(result.capabilities, result.spec.margin),
         price=words.price_sentence(result.tokens[0]) if result.tokens else "",
@@ -97,6 +98,11 @@ def reproduce_command(spec: AuditSpec) -> str:
         value = getattr(spec, option)
         if value != getattr(_DEFAULTS, option):
             parts += [f"--{option.replace('_', '-')}", str(value)]
+    if spec.alpha != _DEFAULTS.alpha:
+        parts += ["--alpha", f"{spec.alpha:g}"]
+    parts += [f"--{flag}" for flag in ("fixed", "floor") if getattr(spec, flag)]
+    if spec.budget:
+        parts += ["--budget", f"{spec.budget.amount:g}{spec.budget.unit}"]
     for task in spec.tasks:
         parts += ["--task", task]
     if spec.allow:
@@ -113,6 +119,17 @@ def _facts(result: AuditResult) -> tuple[Fact, ...]:
         Fact(label="Margin", value=f"{words.margin_words(spec.margin)} points, fixed beforehand"),
         Fact(label="Took", value=words.duration(result.seconds)),
     )
+
+
+def _figures(result: AuditResult) -> tuple[Fact, ...]:
+    figures = []
+    if result.core is not None:
+        figures.append(Fact(label="Overall", value=words.core_sentence(result.core)))
+    if any(row.course for row in result.capabilities):
+        figures.append(Fact(label="Asked", value=words.asked_sentence(result.capabilities)))
+    if result.floor is not None:
+        figures.append(Fact(label="Noise", value=words.floor_sentence(result.floor)))
+    return tuple(figures)
 
 
 def _capability(row: CapabilityResult, margin: float) -> CapabilityRow:
@@ -145,6 +162,7 @@ def _details(row: CapabilityResult) -> tuple[Fact, ...]:
         ),
         Fact(label="Visible with power 80 %", value=f"{words.points(row.detectable)[1:]} points or more"),
         Fact(label="Guessing reaches", value=f"{words.percent(row.chance)} %"),
+        *([Fact(label="Asked", value=words.course(row.course))] if row.course else []),
         Fact(label="Tasks", value=words.line(", ".join(row.tasks))),
         Fact(label="Method", value=words.line(row.estimate.method)),
     ]

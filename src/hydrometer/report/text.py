@@ -127,6 +127,8 @@ class _Face:
         return self._listed(Text(symbol, style=_STYLES[row.badge.kind]), self.text(row.sentence))
 
     def _sections(self, view: ReportView) -> Iterator[RenderableType]:
+        for figure in view.figures:
+            yield self._listed(Text(figure.label, style="bold"), self.text(figure.value), width=7)
         if view.price:
             yield self._listed(Text("Tokens", style="bold"), self.text(view.price), width=7)
         for row in view.differences:

@@ -194,6 +194,7 @@ class ReportView:
         headline: The verdict in one sentence.
         meaning: What such a verdict means, in one sentence.
         facts: Date, suite, number of items, margin.
+        figures: What holds over all capabilities: the overall difference, how much was asked, the noise floor.
         plot: The forest plot, None without capabilities.
         price: What the replies cost, in one sentence; `""` where nothing was generated.
         differences: Rows of `findings` that are not equal.
@@ -213,6 +214,7 @@ class ReportView:
     margin: str
     level: str
     facts: tuple[Fact, ...]
+    figures: tuple[Fact, ...]
     capabilities: tuple[CapabilityRow, ...]
     plot: Plot | None
     price: str

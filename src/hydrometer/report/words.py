@@ -6,10 +6,10 @@ Text from models and files is hostile until `block` or `line` has seen it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from hydrometer.outcomes import Status
-from hydrometer.result import CapabilityResult, TokenPrice, Verdict
+from hydrometer.result import CapabilityResult, Course, Floor, Stopped, TokenPrice, Verdict
 from hydrometer.stats.estimate import Estimate
 
 NONE = "–"
@@ -166,6 +166,56 @@ def price_sentence(price: TokenPrice) -> str:
         return text
     spent = f"{tokens(price.student_per_correct)} against {tokens(price.base_per_correct)}"
     return f"{text} Each point scored costs {spent} tokens."
+
+
+def core_sentence(core: Estimate) -> str:
+    """Say how the models differ over all capabilities together."""
+    return (
+        f"{points(core.difference)} points {interval(core.low, core.high)} over all capabilities with equal weights, "
+        f"from the {core.n:,} items that are asked in every run."
+    )
+
+
+def asked_sentence(results: Sequence[CapabilityResult]) -> str:
+    """Say how much of the planned items was asked, and why the rest was not."""
+    courses = [result.course for result in results if result.course]
+    asked, planned = sum(c.items for c in courses), sum(c.planned[-1] for c in courses)
+    if asked == planned:
+        return f"all {planned:,} planned items."
+    kinds = [
+        (sum(course.stopped is kind for course in courses), text)
+        for kind, text in (
+            (Stopped.DECIDED, "decided early"),
+            (Stopped.UNLIKELY, "left because the rest would not have settled it"),
+            (Stopped.BUDGET, "cut short by the budget"),
+        )
+    ]
+    why = ", ".join(f"{count} {_plural(count, 'capability', 'capabilities')} {text}" for count, text in kinds if count)
+    return f"{asked:,} of {planned:,} planned items ({100 * asked / planned:.0f} %): {why}."
+
+
+def course(course: Course) -> str:
+    """Say how far the items of a capability were asked, such as `30 of 300 items, decided`."""
+    why = {
+        Stopped.COMPLETE: "all of them",
+        Stopped.DECIDED: "the verdict stood",
+        Stopped.UNLIKELY: "the rest would not have settled it",
+        Stopped.BUDGET: "the budget was spent",
+    }[course.stopped]
+    looks = f"look {course.looks} of {len(course.planned)}"
+    return f"{course.items:,} of {course.planned[-1]:,} items ({looks}): {why}"
+
+
+def floor_sentence(floor: Floor) -> str:
+    """Say what the base does against itself."""
+    found = floor.estimate
+    text = (
+        f"asked twice, the base flips on {floor.flips} of {found.n:,} items, {points(found.difference)} points "
+        f"{interval(found.low, found.high)}."
+    )
+    if floor.excess is None or floor.excess_p is None:
+        return text
+    return f"{text} The student flips on {percent(floor.excess)} % more of them ({p_value(floor.excess_p)})."
 
 
 def verdict_sentence(verdict: Verdict, margin: float) -> str:

@@ -7,55 +7,73 @@ Functions are loaded on first use: the values in `stats.estimate` are needed eve
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from hydrometer.stats.lengths import length_ratio
-    from hydrometer.stats.margin import four_tests
-    from hydrometer.stats.multiplicity import holm
-    from hydrometer.stats.paired import (
-        mcnemar_exact,
-        mcnemar_midp,
-        mcnemar_midp_gain,
-        plus_two_interval,
-        plus_two_z,
-        tango_interval,
-        tango_z,
-    )
-    from hydrometer.stats.power import (
-        detectable_difference,
-        pairs_for_difference,
-        pairs_for_equivalence,
-        pairs_for_noninferiority,
-    )
+_ROOMS = {
+    "anytime": ("anytime_p", "e_bh", "margin_log_e", "mcnemar_log_e", "p_to_e", "zero_log_e"),
+    "bounds": ("MissingBounds", "missing_bounds"),
+    "calibration": (
+        "CalibrationChange",
+        "ScoreChange",
+        "brier_change",
+        "calibration_change",
+        "nll_change",
+        "sign_flip_p",
+    ),
+    "clusters": (
+        "ClusterError",
+        "cluster_error",
+        "cluster_interval",
+        "cluster_method",
+        "cluster_tests",
+        "design_effect",
+    ),
+    "floor": ("ExcessFlips", "excess_flips", "noise_floor"),
+    "intervals": ("bonett_price_interval", "newcombe_interval", "wilson_interval"),
+    "lengths": ("LengthRatio", "Pareto", "length_ratio", "pareto", "tokens_per_point_ratio"),
+    "margin": ("FourTests", "four_tests", "fraction_tests", "prefix_tests", "table_tests"),
+    "monitor": (
+        "Looks",
+        "chance_of_verdict",
+        "latched",
+        "repeated_estimate",
+        "repeated_p_values",
+        "repeated_tests",
+    ),
+    "multiplicity": ("benjamini_hochberg", "holm", "intersection_union"),
+    "paired": (
+        "mcnemar_exact",
+        "mcnemar_midp",
+        "mcnemar_midp_gain",
+        "plus_two_interval",
+        "plus_two_z",
+        "plus_two_z_of_sums",
+        "tango_interval",
+        "tango_z",
+    ),
+    "panel": ("panel_estimate",),
+    "power": (
+        "detectable_difference",
+        "exact_noninferiority_power",
+        "exact_power",
+        "inflated",
+        "pairs_for_difference",
+        "pairs_for_difference_exact",
+        "pairs_for_equivalence",
+        "pairs_for_noninferiority",
+    ),
+    "repeated": ("VarianceComponents", "item_means", "pass_at_k", "pass_hat_k", "variance_components"),
+    "sequential": ("boundaries", "look_counts", "one_sided_repeated_p", "repeated_p"),
+}
+"""The public functions and values of each module."""
 
-__all__ = [
-    "detectable_difference",
-    "four_tests",
-    "holm",
-    "length_ratio",
-    "mcnemar_exact",
-    "mcnemar_midp",
-    "mcnemar_midp_gain",
-    "pairs_for_difference",
-    "pairs_for_equivalence",
-    "pairs_for_noninferiority",
-    "plus_two_interval",
-    "plus_two_z",
-    "tango_interval",
-    "tango_z",
-]
-
-_ROOMS = ("lengths", "margin", "multiplicity", "paired", "power")
+__all__ = sorted(name for names in _ROOMS.values() for name in names)  # noqa: PLE0605 - made from the table
 
 
 def __getattr__(name: str) -> Any:
     """Find a public function in its module."""
-    if name in __all__:
-        for room in _ROOMS:
-            module = import_module(f"{__name__}.{room}")
-            found = getattr(module, name, None)
-            if found is not None and found.__module__ == module.__name__:
-                return found
+    for room, names in _ROOMS.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{room}"), name)
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)

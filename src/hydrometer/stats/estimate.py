@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,10 +21,13 @@ class Paired:
         missing_base: Items only the student answered.
         missing_student: Items only the base answered.
         missing_both: Items neither answered.
+        clusters: Label of the cluster of each pair, shape (n,); pairs of one cluster (same passage, same template) are
+            not independent. None where every pair is its own.
     """
 
     base: Floats
     student: Floats
+    clusters: Ints | None = None
     missing_base: int = 0
     missing_student: int = 0
     missing_both: int = 0
@@ -32,6 +36,9 @@ class Paired:
         """Refuse arrays of different lengths and scores that are not numbers in 0..1."""
         if self.base.shape != self.student.shape or self.base.ndim != 1:
             msg = f"base has shape {self.base.shape}, student {self.student.shape}: must be equal and flat"
+            raise ValueError(msg)
+        if self.clusters is not None and self.clusters.shape != self.base.shape:
+            msg = f"clusters have shape {self.clusters.shape}, the scores {self.base.shape}: must be equal"
             raise ValueError(msg)
         both = np.concatenate([self.base, self.student])
         if both.size and not (np.isfinite(both).all() and both.min() >= 0.0 and both.max() <= 1.0):
@@ -51,7 +58,17 @@ class Paired:
     @property
     def binary(self) -> bool:
         """Whether every score is 0 or 1."""
-        return bool(np.isin(self.base, (0.0, 1.0)).all() and np.isin(self.student, (0.0, 1.0)).all())
+        return all(bool(((s == 0.0) | (s == 1.0)).all()) for s in (self.base, self.student))
+
+    @property
+    def clustered(self) -> bool:
+        """Whether some cluster holds more than one pair."""
+        return self.clusters is not None and np.unique(self.clusters).size < self.n
+
+    def first(self, n: int) -> Paired:
+        """Return the first `n` pairs, without the counts of missing ones."""
+        clusters = None if self.clusters is None else self.clusters[:n]
+        return Paired(base=self.base[:n], student=self.student[:n], clusters=clusters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

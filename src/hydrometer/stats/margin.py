@@ -1,13 +1,20 @@
-"""The four one-sided tests behind a verdict: is it better, is it worse, is it inside the margin on both sides."""
+"""The four one-sided tests behind a verdict: is it better, is it worse, is it inside the margin on both sides.
+
+The arrays of p-values hold the four tests in the last axis, in the order of the fields of `FourTests`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
-from hydrometer.stats.estimate import Paired
-from hydrometer.stats.paired import flips, mcnemar_midp_gain, plus_two_z, tango_z
+from hydrometer.stats.clusters import cluster_tests
+from hydrometer.stats.estimate import Floats, Ints, Paired
+from hydrometer.stats.paired import mcnemar_midp_gain, plus_two_z_of_sums, tango_z
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,23 +45,85 @@ class FourTests:
 
 
 def four_tests(paired: Paired, margin: float) -> FourTests:
-    """Run the four tests: mid-p McNemar and Tango's score for right/wrong scores, plus-two for fractional ones.
+    """Run the four tests on all pairs.
 
     Args:
         paired: Scores of both models on the same items.
         margin: Largest difference that still counts as equivalent, between 0 and 1.
     """
+    better, worse, above, below = prefix_tests(paired, [paired.n], margin)[0]
+    return FourTests(
+        better=float(better), worse=float(worse), above_lower=float(above), below_upper=float(below)
+    )
+
+
+def prefix_tests(paired: Paired, cuts: Sequence[int], margin: float) -> Floats:
+    """Return the p-values of the four tests on the first pairs, for several numbers of them.
+
+    Mid-p McNemar and Tango's score for right/wrong scores, plus-two for fractional ones, by cluster where pairs share
+    clusters.
+
+    Args:
+        paired: Scores of both models, in the order in which they were asked.
+        cuts: Numbers of first pairs, k of them, none above `paired.n`.
+        margin: Largest difference that still counts as equivalent, between 0 and 1.
+
+    Returns:
+        Shape (k, 4).
+    """
+    n = np.asarray(cuts, dtype=np.int64)
+    if paired.clustered:
+        return np.stack([_clustered_tests(paired.first(cut), margin) for cut in cuts])
+    differences = paired.differences
+    if paired.binary:
+        gained, lost = (_running(sign * differences > 0, n).astype(np.int64) for sign in (1, -1))
+        return table_tests(gained, lost, n, margin)
+    return fraction_tests(_running(differences, n), _running(np.square(differences), n), n, margin)
+
+
+def table_tests(gained: ArrayLike, lost: ArrayLike, n: ArrayLike, margin: float) -> Floats:
+    """Return the four p-values of tables of right/wrong scores, shape (..., 4)."""
+    _check(margin)
+    return np.stack(
+        [
+            mcnemar_midp_gain(gained, lost),
+            mcnemar_midp_gain(lost, gained),
+            ndtr(-tango_z(gained, lost, n, -margin)),
+            ndtr(tango_z(gained, lost, n, margin)),
+        ],
+        axis=-1,
+    )
+
+
+def fraction_tests(total: ArrayLike, squares: ArrayLike, n: ArrayLike, margin: float) -> Floats:
+    """Return the four p-values of fractional scores, shape (..., 4).
+
+    Args:
+        total: Sum of the differences.
+        squares: Sum of their squares.
+        n: Number of pairs.
+        margin: Largest difference that still counts as equivalent.
+    """
+    _check(margin)
+    zero, lower, upper = (plus_two_z_of_sums(total, squares, n, m) for m in (0.0, -margin, margin))
+    return np.stack([ndtr(-zero), ndtr(zero), ndtr(-lower), ndtr(upper)], axis=-1)
+
+
+def _clustered_tests(paired: Paired, margin: float) -> Floats:
+    _check(margin)
+    labels = paired.clusters if paired.clusters is not None else np.arange(paired.n)
+    above, below = cluster_tests(paired.differences, labels, [0.0, -margin, margin])
+    return np.array([above[0], below[0], above[1], below[2]])
+
+
+def _running(values: ArrayLike, cuts: Ints) -> Floats:
+    """Sums over the first `cuts` values."""
+    sums = np.zeros(np.size(values) + 1)
+    np.cumsum(values, dtype=np.float64, out=sums[1:])
+    return np.asarray(sums[cuts], dtype=np.float64)
+
+
+def _check(margin: float) -> None:
     if not 0.0 < margin < 1.0:
         msg = f"margin {margin} must lie between 0 and 1 (0.03 is 3 points)"
         raise ValueError(msg)
-    if paired.binary:
-        gained, lost = flips(paired)
-        better = float(mcnemar_midp_gain(gained, lost))
-        worse = float(mcnemar_midp_gain(lost, gained))
-        lower, upper = tango_z(gained, lost, paired.n, [-margin, margin])
-    else:
-        zero, lower, upper = plus_two_z(paired.differences, [0.0, -margin, margin])
-        better, worse = float(ndtr(-zero)), float(ndtr(zero))
-    return FourTests(
-        better=better, worse=worse, above_lower=float(ndtr(-lower)), below_upper=float(ndtr(upper))
-    )

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import bdtr, ndtr, ndtri
 
+from hydrometer.stats.clusters import cluster_interval, cluster_method, cluster_tests
 from hydrometer.stats.estimate import Estimate, Floats, Paired
 
 BINARY_METHOD = "Tango score interval, mid-p McNemar test"
@@ -92,35 +93,54 @@ def plus_two_z(differences: ArrayLike, m: ArrayLike, pseudo: float = 1.0) -> Flo
         m: One or more null values.
         pseudo: Size of the pseudo-units; 1 is safe at every n.
     """
-    centre, error, stretch, n = _plus_two(differences, pseudo)
-    null = np.asarray(m, dtype=np.float64)
-    return (centre - null / stretch) / error if n else np.zeros_like(null)
+    values = np.asarray(differences, dtype=np.float64)
+    return plus_two_z_of_sums(values.sum(), np.square(values).sum(), values.size, m, pseudo)
+
+
+def plus_two_z_of_sums(
+    total: ArrayLike, squares: ArrayLike, n: ArrayLike, m: ArrayLike, pseudo: float = 1.0
+) -> Floats:
+    """Return `plus_two_z` from the sum of the differences, the sum of their squares and n; arrays broadcast."""
+    centre, error, stretch = _plus_two(total, squares, n, pseudo)
+    z = (centre - np.asarray(m, dtype=np.float64) / stretch) / error
+    return np.where(np.asarray(n) > 0, z, 0.0)
 
 
 def plus_two_interval(
     differences: ArrayLike, level: float = 0.95, pseudo: float = 1.0
 ) -> tuple[float, float]:
     """Return all mean differences that `plus_two_z` does not reject, clipped to -1..1; (-1, 1) without a pair."""
-    centre, error, stretch, n = _plus_two(differences, pseudo)
-    reach = _critical(level) * error
-    if not n:
+    values = np.asarray(differences, dtype=np.float64)
+    reach = _critical(level)
+    if not values.size:
         return -1.0, 1.0
-    return max(-1.0, (centre - reach) * stretch), min(1.0, (centre + reach) * stretch)
+    centre, error, stretch = _plus_two(values.sum(), np.square(values).sum(), values.size, pseudo)
+    low, high = (float((centre + side * reach * error) * stretch) for side in (-1.0, 1.0))
+    return max(-1.0, low), min(1.0, high)
 
 
 def estimate(paired: Paired, level: float = 0.95) -> Estimate:
     """Return the estimate of a paired table: Tango and mid-p for right/wrong scores, plus-two for fractional ones.
 
+    Pairs that share clusters are judged by cluster, whatever their scores.
+
     Without any pair the difference is 0 with the interval (-1, 1) and p-value 1: nothing is known, nothing is NaN.
     """
     gained, lost = flips(paired)
-    if paired.binary:
+    clusters = paired.clusters
+    if clusters is not None and paired.clustered:
+        low, high = cluster_interval(paired.differences, clusters, level)
+        above, below = cluster_tests(paired.differences, clusters, [0.0])
+        p_value = min(1.0, 2.0 * float(min(above[0], below[0])))
+        method = cluster_method(clusters)
+    elif paired.binary:
         ends = tango_interval(gained, lost, paired.n, level)
         low, high = float(ends[0]), float(ends[1])
-        p_value = float(mcnemar_midp(gained, lost))
+        p_value, method = float(mcnemar_midp(gained, lost)), BINARY_METHOD
     else:
         low, high = plus_two_interval(paired.differences, level)
         p_value = float(2.0 * ndtr(-np.abs(plus_two_z(paired.differences, 0.0))))
+        method = FRACTIONAL_METHOD
     return Estimate(
         base=float(paired.base.mean()) if paired.n else 0.0,
         student=float(paired.student.mean()) if paired.n else 0.0,
@@ -135,7 +155,7 @@ def estimate(paired: Paired, level: float = 0.95) -> Estimate:
         missing_student=paired.missing_student,
         missing_both=paired.missing_both,
         p_value=p_value,
-        method=BINARY_METHOD if paired.binary else FRACTIONAL_METHOD,
+        method=method,
     )
 
 
@@ -198,13 +218,15 @@ def _tango_lower(b: NDArray[np.int64], c: NDArray[np.int64], n: NDArray[np.int64
     return low
 
 
-def _plus_two(differences: ArrayLike, pseudo: float) -> tuple[float, float, float, int]:
-    """Mean and standard error with the pseudo-units, the factor that undoes their shrinkage, and n."""
-    values = np.asarray(differences, dtype=np.float64)
+def _plus_two(
+    total: ArrayLike, squares: ArrayLike, n: ArrayLike, pseudo: float
+) -> tuple[Floats, Floats, Floats]:
+    """Mean and standard error with the pseudo-units, and the factor that undoes their shrinkage."""
     if pseudo <= 0.0:
         msg = f"pseudo {pseudo} must be above 0: without pseudo-units the interval can have zero width"
         raise ValueError(msg)
-    units = values.size + 2
-    centre = float(values.sum()) / units
-    variance = (float(np.square(values).sum()) + 2.0 * pseudo**2) / units - centre**2
-    return centre, float(np.sqrt(variance / units)), units / max(values.size, 1), int(values.size)
+    pairs = np.asarray(n, dtype=np.float64)
+    units = pairs + 2.0
+    centre = np.asarray(total, dtype=np.float64) / units
+    variance = (np.asarray(squares, dtype=np.float64) + 2.0 * pseudo**2) / units - centre**2
+    return centre, np.sqrt(variance / units), units / np.maximum(pairs, 1.0)

@@ -1,0 +1,163 @@
+"""One model of a pair while it is asked: opened when needed, every answer written down as it comes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Self
+
+from hydrometer.engines.base import Capabilities, Engine, EngineSettings
+from hydrometer.items import Kind, Request
+from hydrometer.outcomes import Completion, Finish
+from hydrometer.plan import SideName
+from hydrometer.progress import Progress
+from hydrometer.provenance import ModelIdentity, completion_key
+from hydrometer.sampling import family_of
+from hydrometer.spec import ModelRef
+from hydrometer.store import Store
+
+Opener = Callable[[ModelRef, EngineSettings], Engine]
+
+
+class Respondent:
+    """One model of the pair. Use it as a context manager: leaving it frees the memory.
+
+    Args:
+        side: Which of the two it is.
+        ref: The model.
+        settings: Engine settings.
+        opener: Opens a model.
+        store: Where answers are kept.
+        progress: Who is told what happens.
+
+    Attributes:
+        asked: Requests asked in this run.
+        reused: Requests the store already had an answer to.
+        tokens: Tokens of all replies so far, kept ones included.
+        seconds: Wall time of the asking.
+    """
+
+    def __init__(
+        self,
+        side: SideName,
+        ref: ModelRef,
+        settings: EngineSettings,
+        *,
+        opener: Opener,
+        store: Store,
+        progress: Progress,
+    ) -> None:
+        self.side, self.ref = side, ref
+        self._settings, self._opener, self._store, self._progress = settings, opener, store, progress
+        self._engine: Engine | None = None
+        self._identity: ModelIdentity | None = None
+        self._answered: dict[str, Completion] = {}
+        self.asked = self.reused = self.tokens = 0
+        self.seconds = 0.0
+        self.planned = 0
+
+    def open(self) -> Engine:
+        """Return the engine, opened if it is not."""
+        if self._engine is None:
+            self._engine = self._opener(self.ref, self._settings)
+        return self._engine
+
+    def close(self) -> None:
+        """Free the model; the next question opens it again."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+
+    def rest(self) -> None:
+        """Free the model if it holds memory here; a server's connection stays."""
+        if self._engine is not None and self._engine.capabilities.local:
+            self.close()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What its engine can do."""
+        return self.open().capabilities
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Who it is, asked once."""
+        if self._identity is None:
+            self._progress.start(f"identify {self.ref.text}", 1)
+            engine = self.open()
+            found = engine.identity()
+            self._progress.advance()
+            family = found.family or family_of(found.architecture, engine.chat_template, found.label)
+            self._identity = replace(found, family=family)
+        return self._identity
+
+    @property
+    def opened(self) -> bool:
+        """Whether the engine is open."""
+        return self._engine is not None
+
+    def ask(
+        self, requests: Sequence[Request], *, label: str = "", before: Callable[[], None] | None = None
+    ) -> None:
+        """Ask what was not answered before; the engine is opened only if something is missing.
+
+        Args:
+            requests: What to ask.
+            label: What a progress bar says, `""` for the usual.
+            before: Called before the engine is opened, to free what the other model holds.
+        """
+        clock = time.perf_counter()
+        identity = self.identity
+        wanted = {r.digest: r for r in requests if r.digest not in self._answered}
+        kept = {d: self._store.completion(completion_key(identity, d)) for d in wanted}
+        missing = [wanted[d] for d, completion in kept.items() if completion is None]
+        total = len(wanted) if label else max(self.planned, len(wanted))
+        self._progress.start(label or f"ask {self.side} ({identity.label})", total)
+        for request_digest, completion in kept.items():
+            if completion is not None:
+                self._take(request_digest, completion)
+        self.reused += len(wanted) - len(missing)
+        if missing:
+            if before is not None:
+                before()
+            self._stream(identity, missing)
+        self.asked += len(missing)
+        self.seconds += time.perf_counter() - clock
+
+    def answer(self, request: Request) -> Completion:
+        """Return the answer to a request that was asked; one that never came back is an engine error."""
+        return self._answered.get(request.digest) or Completion(
+            finish=Finish.ERROR, error="the engine gave no answer"
+        )
+
+    def key(self, request: Request) -> str:
+        """Return the key of a request's answer in the store."""
+        return completion_key(self.identity, request.digest)
+
+    def __enter__(self) -> Self:
+        """Return it, unopened."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Free the model."""
+        self.close()
+
+    def _stream(self, identity: ModelIdentity, missing: Sequence[Request]) -> None:
+        engine = self.open()
+        self._store.put_identity(identity)
+        scored = [r for r in missing if r.kind is Kind.CHOICES]
+        generated = [r for r in missing if r.kind is Kind.GENERATE]
+        streams = []
+        if scored:
+            streams.append(engine.score(scored, scored[0].method))
+        if generated:
+            streams.append(engine.generate(generated))
+        for stream in streams:
+            for request, completion in stream:
+                self._store.put_completion(identity, request, completion)
+                self._take(request.digest, completion)
+
+    def _take(self, request_digest: str, completion: Completion) -> None:
+        self._answered[request_digest] = completion
+        self.tokens += completion.completion_tokens or 0
+        self._progress.advance()

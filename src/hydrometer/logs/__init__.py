@@ -1,0 +1,1 @@
+"""Readers for the logs of evaluation harnesses: lm-evaluation-harness, Inspect, and plain tables."""
