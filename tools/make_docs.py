@@ -47,6 +47,7 @@ def part(name: str) -> str:
     kind, _, argument = name.partition(" ")
     makers: dict[str, Callable[[str], str]] = {
         "help": _help,
+        "run": _run,
         "tasks": _tasks,
         "engines": _engines,
         "errors": _errors,
@@ -58,6 +59,13 @@ def _help(command: str) -> str:
     result = CliRunner().invoke(app, [*command.split(), "--help"], prog_name="hydrometer")
     text = "\n".join(line.rstrip() for line in result.output.strip().splitlines())
     return f"```text\n{text}\n```\n"
+
+
+def _run(command: str) -> str:
+    """A session: the command with its real output."""
+    result = CliRunner().invoke(app, command.split(), prog_name="hydrometer")
+    text = "\n".join(line.rstrip() for line in result.output.strip().splitlines())
+    return f"```text\n$ hydrometer {command}\n{text}\n```\n"
 
 
 def _tasks(_: str) -> str:

@@ -31,8 +31,8 @@ SENTENCES = [
     ),
     (
         sample.NOT_ENOUGH,
-        "On general knowledge no difference is shown: it could be anything from 6 fewer to 11 more of 100; about 1,810 "
-        "pairs would settle it (80 are there).",
+        "On general knowledge no difference is shown: it could be anything from 6 fewer to 11 more of 100; some 1,810 "
+        "pairs would settle it even if there is no difference (80 are there).",
     ),
     (
         sample.DEPENDS,

@@ -28,16 +28,20 @@ _CELLS = 31
 
 
 class TerminalProgress:
-    """Shows stretches of work as bars on standard error, so that `--json` on standard output stays clean."""
+    """Shows stretches of work as bars on standard error, so that `--json` on standard output stays clean.
 
-    def __init__(self) -> None:
+    Args:
+        console: Where to show them.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
         self._bars = _Bars(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=console or Console(stderr=True),
         )
         self._known: dict[str, TaskID] = {}
         self._task: TaskID | None = None
@@ -93,20 +97,26 @@ class _Bars(Progress):
 
 def _table(sights: Sequence[Sight], *, plain: bool) -> Table:
     table = Table(box=box.ASCII2 if plain else box.SIMPLE_HEAD, show_edge=False)
-    table.add_column("capability")
-    table.add_column("items", justify="right")
-    table.add_column("difference, points", justify="right")
+    table.add_column("capability", no_wrap=True)
+    table.add_column("items", justify="right", no_wrap=True)
+    table.add_column("difference, points", justify="right", no_wrap=True)
     table.add_column(f"-{_REACH}{'0':^{_CELLS - 6}}+{_REACH}", no_wrap=True)
     table.add_column("so far")
     for sight in sights:
         table.add_row(
             Text(sight.capability.replace("_", " ")),
             f"{sight.items}/{sight.planned}",
-            f"{100 * sight.difference:+.1f} [{100 * sight.low:+.1f}, {100 * sight.high:+.1f}]",
+            _numbers(sight),
             Text(_draw(sight, plain=plain)),
             Text(sight.words),
         )
     return table
+
+
+def _numbers(sight: Sight) -> str:
+    if sight.high - sight.low >= 2.0:
+        return "no pair yet"
+    return f"{100 * sight.difference:+.1f} [{100 * sight.low:+.1f}, {100 * sight.high:+.1f}]"
 
 
 def _draw(sight: Sight, *, plain: bool) -> str:

@@ -237,7 +237,10 @@ def _open_question(result: CapabilityResult) -> str:
     text = f"On {what} {lead}: it could be anything {_span(found)} of 100"
     if result.items_needed is None:
         return f"{text}. The reason: {line(result.reason)}."
-    return f"{text}; about {result.items_needed:,} pairs would settle it ({found.n:,} are there)."
+    return (
+        f"{text}; some {result.items_needed:,} pairs would settle it even if there is no difference "
+        f"({found.n:,} are there)."
+    )
 
 
 def _between(found: Estimate) -> str:

@@ -16,8 +16,8 @@ METHOD = "equal weights per capability, stratified plus-two interval"
 def panel_estimate(panels: Sequence[Paired], level: float = 0.95) -> Estimate | None:
     """Return the mean over capabilities of their differences, with a stratified interval.
 
-    Each capability is a stratum with its own variance, which has the two pseudo-units of `paired.plus_two_z` so that a
-    stratum without a flip still counts as uncertain.
+    Each capability is a stratum with its own variance. The two pseudo-units of `paired.plus_two_z` are shared among the
+    strata: the figure is never certain, and many small strata do not each pay for them.
 
     Args:
         panels: One table per capability; those without a pair are left out.
@@ -32,9 +32,11 @@ def panel_estimate(panels: Sequence[Paired], level: float = 0.95) -> Estimate | 
     means = np.array([[p.base.mean(), p.student.mean(), p.differences.mean()] for p in used])
     n = np.array([float(p.n) for p in used])
     squares = np.array([np.square(p.differences).sum() for p in used])
-    shrunk = means[:, 2] * n / (n + 2.0)
-    # On the scale of the plain mean: the pseudo-units shrink towards 0 by n / (n + 2), undone here.
-    variances = ((squares + 2.0) / (n + 2.0) - shrunk**2) * (n + 2.0) / n**2
+    added = 2.0 / len(used)
+    units = n + added
+    shrunk = means[:, 2] * n / units
+    # On the scale of the plain mean: the pseudo-units shrink towards 0 by n / units, undone here.
+    variances = ((squares + added) / units - shrunk**2) * units / n**2
     error = float(np.sqrt(variances.sum())) / len(used)
     base, student, difference = (float(value) for value in means.mean(axis=0))
     reach = float(ndtri(0.5 + level / 2.0)) * error
