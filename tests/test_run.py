@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from doubles import REF, Adding, Choosing, World, adder
 from hydrometer.engines.base import EngineSettings
-from hydrometer.errors import EngineUnavailableError
+from hydrometer.errors import EngineUnavailableError, UsageError
 from hydrometer.items import Request
 from hydrometer.outcomes import Completion, Finish, Status
 from hydrometer.progress import Silent
@@ -170,3 +170,19 @@ def test_token_price_counts_what_was_spent(tmp_path: Path) -> None:
     assert (overall.base, overall.student, overall.n) == (1.0, 3.0, 40)
     assert overall.ratio == pytest.approx(3.0)
     assert overall.student_per_correct is None
+
+
+def test_a_task_that_cannot_run_here_is_left_out_and_said_to_be(tmp_path: Path) -> None:
+    class Missing(Adding):
+        name, capability, needs, extra = "missing", "missing", ("no_such_package",), "tasks"
+
+    with Store(tmp_path / "evidence.sqlite") as store:
+        world = World()
+        spec = AuditSpec(base=REF["base"], student=REF["student"])
+        settings = {"opener": world.open, "settings": EngineSettings(), "progress": Silent()}
+        result = Runner(spec, {Adding(): 5, Missing(): 5}, store, **settings).run(HERE)  # type: ignore[arg-type]
+        assert [c.capability for c in result.capabilities] == ["arithmetic"]
+        note = next(f for f in result.findings if f.aspect == "task missing")
+        assert "pip install 'hydrometer[tasks]'" in note.message
+        with pytest.raises(UsageError, match="no task is left: no_such_package not installed"):
+            Runner(spec, {Missing(): 5}, store, **settings).run(HERE)  # type: ignore[arg-type]

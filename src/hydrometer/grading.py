@@ -53,6 +53,6 @@ def _grade(task: Task, item: Item, completion: Completion, split: ThinkSplit) ->
         return Grade.unparsed("the think block was never closed")
     if not split.answer:
         return Grade.unparsed("empty reply")
-    if looks_refused(split.answer):
+    if not task.refusal_is_answer and looks_refused(split.answer):
         return Grade(status=Status.REFUSED, reason="the reply refuses")
     return task.grade(item, split.answer)

@@ -146,14 +146,17 @@ class Runner:
         method = common[0] if common else ""
         if not method and any(task.kind is Kind.CHOICES for task in self.tasks):
             findings = (*findings, _no_choices(base.capabilities, can))
+        findings = (*findings, *(_left_out(t, t.unavailable()) for t in self.tasks if t.unavailable()))
         return Setup(
             base=base.identity, student=who, samplings=samplings, choice_method=method, findings=findings
         )
 
     def _plan(self, setup: Setup) -> tuple[Entry, ...]:
-        usable = {t: n for t, n in self.tasks.items() if t.kind is not Kind.CHOICES or setup.choice_method}
+        present = {t: n for t, n in self.tasks.items() if not t.unavailable()}
+        usable = {t: n for t, n in present.items() if t.kind is not Kind.CHOICES or setup.choice_method}
         if not usable:
-            msg = "no task is left: these models cannot score choices, choose tasks with generated replies"
+            why = next((t.unavailable() for t in self.tasks if t.unavailable()), "")
+            msg = f"no task is left: {why or 'these models cannot score choices, choose tasks with generated replies'}"
             raise UsageError(msg)
         return make_plan(
             self.spec,
@@ -340,6 +343,12 @@ def _no_choices(base: Capabilities, student: Capabilities) -> Finding:
         student=", ".join(student.choice_methods) or "none",
         standing=Standing.NOTE,
         message="no way to score choices is common to both: tasks with choices are left out",
+    )
+
+
+def _left_out(task: Task, why: str) -> Finding:
+    return Finding(
+        aspect=f"task {task.name}", base="left out", student="left out", standing=Standing.NOTE, message=why
     )
 
 

@@ -11,6 +11,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from random import Random
 from typing import ClassVar
 
@@ -49,6 +50,9 @@ class Task(ABC):
         kind: How its items are asked.
         chance: Score that guessing reaches, subtracted nowhere but shown and used for the below-chance alarm.
         limit: Largest number of distinct items, 0 if there is no end.
+        needs: Packages that its items or grades take.
+        extra: Extra that installs them.
+        refusal_is_answer: Whether a refusal is graded like any reply instead of counting as none.
     """
 
     name: ClassVar[str]
@@ -58,6 +62,16 @@ class Task(ABC):
     kind: ClassVar[Kind] = Kind.GENERATE
     chance: ClassVar[float] = 0.0
     limit: ClassVar[int] = 0
+    needs: ClassVar[tuple[str, ...]] = ()
+    extra: ClassVar[str] = ""
+    refusal_is_answer: ClassVar[bool] = False
+
+    def unavailable(self) -> str:
+        """Return why the task cannot run on this machine, with the cure; `""` if it can."""
+        missing = [name for name in self.needs if find_spec(name) is None]
+        if not missing:
+            return ""
+        return f"{', '.join(missing)} not installed: pip install 'hydrometer[{self.extra}]'"
 
     @abstractmethod
     def make(self, rng: Random, index: int) -> Item:
