@@ -20,7 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("result", "sampling", "catalog", "refs", "store", "logs"),
     ("grading", "plan", "pairing"),
     ("preflight", "verdict", "planning"),
-    ("summary", "stopping", "asking", "floor"),
+    ("summary", "stopping", "asking", "floor", "facets"),
     ("run", "comparison", "simulate"),
     ("report", "frames"),
     ("api", "verify"),

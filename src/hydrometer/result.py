@@ -188,6 +188,78 @@ class TaskResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CutReplies:
+    """What the token cap did to the generated replies of a capability.
+
+    Attributes:
+        capability: Capability it covers.
+        hits: Share of replies that were cut, with the paired interval of the difference.
+        finished: Scores over the items whose replies both ended by themselves, unreadable ones as failed; None
+            without such an item. It tells premature stopping from honest brevity.
+        worst: Difference if every unanswered item spoke against the student.
+        best: Difference if every one spoke for it.
+        low: Lower end of the interval of the worst case.
+        high: Upper end of the interval of the best case.
+    """
+
+    capability: str
+    hits: Estimate
+    finished: Estimate | None
+    worst: float
+    best: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetPoint:
+    """Scores of a capability had every reply been cut after so many tokens, from the replies at the full cap.
+
+    Attributes:
+        capability: Capability it covers.
+        tokens: The budget.
+        estimate: Scores with a cut reply as failed.
+    """
+
+    capability: str
+    tokens: int
+    estimate: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierResult:
+    """Scores of one difficulty tier of a task, over items that both models answered."""
+
+    task: str
+    capability: str
+    tier: str
+    estimate: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BehaviourResult:
+    """How often a behaviour shows on each side, on the same items.
+
+    Attributes:
+        behaviour: Its name.
+        summary: One line: what it is.
+        version: Version of its detector.
+        fault: Whether more of it is worse; others are style.
+        excess: Shares of replies that show it; the difference is the student's excess over the base.
+        adjusted_p: Two-sided p-value of "no excess" after Benjamini-Hochberg over the behaviours.
+        items: Items on which it shows on the student's side and not on the base's, at most ten.
+    """
+
+    behaviour: str
+    summary: str
+    version: int
+    fault: bool
+    excess: Estimate
+    adjusted_p: float
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TokenPrice:
     """What the replies cost, over generated items that both models finished.
 
@@ -224,6 +296,7 @@ class Reply:
         thinking: The thinking text, `""` without any.
         think_state: How the think block looked (`none`, `closed`, `empty`, `unclosed`, `orphan`).
         scores: Log-probability of each choice, empty for generated replies.
+        signs: Behaviours that show in it, each as `name: what was seen`.
     """
 
     key: str
@@ -236,6 +309,7 @@ class Reply:
     reason: str
     tokens: int | None
     scores: tuple[float, ...] = ()
+    signs: tuple[str, ...] = ()
 
     @property
     def grade(self) -> Grade:
@@ -291,6 +365,10 @@ class AuditResult:
         core: Difference over all capabilities with equal weights, from the items up to each one's first look, which
             are always asked: a mean over capabilities that stopped early would be biased.
         floor: The base against itself, where that was asked for.
+        cuts: What the token cap did, per capability with generated replies.
+        budgets: Scores at smaller token budgets, per capability with generated replies.
+        tiers: Scores per difficulty tier.
+        behaviours: Behaviours that show on either side, largest excess first.
     """
 
     schema_version: int
@@ -310,6 +388,10 @@ class AuditResult:
     seconds: float
     core: Estimate | None = None
     floor: Floor | None = None
+    cuts: tuple[CutReplies, ...] = ()
+    budgets: tuple[BudgetPoint, ...] = ()
+    tiers: tuple[TierResult, ...] = ()
+    behaviours: tuple[BehaviourResult, ...] = ()
 
     @property
     def exit_code(self) -> int:

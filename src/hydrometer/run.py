@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from hydrometer.asking import Opener, Respondent
+from hydrometer.behaviours.registry import BEHAVIOURS
 from hydrometer.engines.base import Capabilities, EngineSettings
 from hydrometer.errors import UsageError
+from hydrometer.facets import behaviour_results, budget_points, cut_replies, tier_results
 from hydrometer.floor import check_size, floor_findings, measure_floor, second_take, with_excess
 from hydrometer.grading import grader_name
 from hydrometer.items import Kind, Request
@@ -291,6 +293,10 @@ class Runner:
             seconds=time.perf_counter() - self._clock,
             core=core_estimate(evidence.items, courses, alpha=self.spec.alpha),
             floor=evidence.floor,
+            cuts=cut_replies(evidence.items, alpha=self.spec.alpha),
+            budgets=budget_points(evidence.items, alpha=self.spec.alpha),
+            tiers=tier_results(evidence.items, alpha=self.spec.alpha),
+            behaviours=behaviour_results(evidence.items, BEHAVIOURS, alpha=self.spec.alpha),
         )
 
 
@@ -307,7 +313,10 @@ def _side_by_side(
         }
         for who, requests in (left, right)
     ]
-    return collect_items([Question(entry.task, entry.item) for entry in entries], *kept)
+    dialects = left[0].identity.dialect, right[0].identity.dialect
+    return collect_items(
+        [Question(entry.task, entry.item) for entry in entries], kept[0], kept[1], dialects
+    )
 
 
 def _side(respondent: Respondent, identity: ModelIdentity, sampling: Sampling) -> Side:

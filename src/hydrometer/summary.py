@@ -9,9 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from hydrometer.behaviours.base import Observed
+from hydrometer.behaviours.registry import find
 from hydrometer.grading import grade_completion
 from hydrometer.items import Item, Kind
-from hydrometer.outcomes import Completion, Status
+from hydrometer.outcomes import Completion, Finish, Status
 from hydrometer.pairing import Scores, count_statuses
 from hydrometer.pairing import answered as answered_pairs
 from hydrometer.result import CapabilityResult, Course, Floor, ItemResult, Reply, TaskResult, TokenPrice
@@ -21,6 +23,7 @@ from hydrometer.stats.lengths import length_ratio
 from hydrometer.stats.paired import estimate
 from hydrometer.stats.panel import panel_estimate
 from hydrometer.tasks.base import Task
+from hydrometer.templates.dialects import ThinkSplit
 from hydrometer.verdict import CapabilityTable, judge
 
 CAP_ALARM = 0.10
@@ -42,14 +45,18 @@ class Kept(NamedTuple):
 
 
 def collect_items(
-    questions: Sequence[Question], base: Mapping[str, Kept], student: Mapping[str, Kept]
+    questions: Sequence[Question],
+    base: Mapping[str, Kept],
+    student: Mapping[str, Kept],
+    dialects: tuple[str, str] = ("none", "none"),
 ) -> tuple[ItemResult, ...]:
-    """Grade both replies of every item and put them side by side.
+    """Grade both replies of every item, look for behaviours, and put the two side by side.
 
     Args:
         questions: Tasks and items.
         base: Item id to the base's reply.
         student: Item id to the student's reply.
+        dialects: Think dialects that the chat templates of the two speak.
     """
     return tuple(
         ItemResult(
@@ -61,8 +68,8 @@ def collect_items(
             choices=question.item.choices,
             expected=question.item.answer,
             cluster=question.item.cluster,
-            base=_reply(question, base[question.item.id]),
-            student=_reply(question, student[question.item.id]),
+            base=_reply(question, base[question.item.id], dialects[0]),
+            student=_reply(question, student[question.item.id], dialects[1]),
         )
         for question in questions
     )
@@ -205,7 +212,7 @@ def _per_correct(replies: Sequence[Reply]) -> float | None:
     return spent / points if points > 0 else None
 
 
-def _reply(question: Question, kept: Kept) -> Reply:
+def _reply(question: Question, kept: Kept, dialect: str) -> Reply:
     completion = kept.completion
     grade, split = grade_completion(question.task, question.item, completion)
     chosen = grade.extracted if question.item.choices else split.answer
@@ -220,7 +227,26 @@ def _reply(question: Question, kept: Kept) -> Reply:
         reason=grade.reason,
         tokens=None if question.item.choices else completion.completion_tokens,
         scores=tuple(choice.logprob for choice in completion.choices),
+        signs=() if question.item.choices else _signs(question.item, completion, split, dialect),
     )
+
+
+def _signs(item: Item, completion: Completion, split: ThinkSplit, dialect: str) -> tuple[str, ...]:
+    if completion.finish is Finish.ERROR:
+        return ()
+    observed = Observed(
+        text=completion.text,
+        thinking=split.thinking,
+        answer=split.answer,
+        think_state=split.state.value,
+        dialect=split.dialect.value,
+        expected_dialect=dialect,
+        finish=completion.finish,
+        token_ids=completion.token_ids,
+        asked=next((m.content for m in reversed(item.messages) if m.role == "user"), ""),
+        system=next((m.content for m in item.messages if m.role == "system"), ""),
+    )
+    return tuple(f"{behaviour.name}: {sign.reason}" for behaviour, sign in find(observed))
 
 
 def _alarms(task: Task, items: Sequence[ItemResult]) -> Iterator[str]:

@@ -135,7 +135,8 @@ def _recompute(store: Store, result: AuditResult, name: str) -> list[str]:
         if missing:
             return [f"report {name}: {missing} replies of the {side} are not in the evidence"]
         sides.append({i: Kept(key, c) for i, (key, c) in found.items() if c is not None})
-    return _compare(result, questions, collect_items(questions, *sides), name)
+    dialects = result.base.identity.dialect, result.student.identity.dialect
+    return _compare(result, questions, collect_items(questions, sides[0], sides[1], dialects), name)
 
 
 def _completion(store: Store, reply: Reply) -> Completion | None:
