@@ -276,7 +276,7 @@ class TestFloor:
 
     def test_too_few_items_are_refused_before_anything_is_asked(self, tmp_path: Path) -> None:
         world = World()
-        with pytest.raises(UsageError, match="takes 178 to show"):
+        with pytest.raises(UsageError, match="takes 199 to show"):
             run(world, tmp_path, n=40, floor=True)
         assert world.asked["base"] == []
 

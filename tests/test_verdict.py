@@ -82,7 +82,7 @@ class TestOneCapability:
         assert found.adjusted_p < 0.001
         assert found.reason == "equivalent (real but smaller than the margin)"
 
-    @pytest.mark.parametrize(("margin", "enough"), [(0.05, 52), (0.03, 88)])
+    @pytest.mark.parametrize(("margin", "enough"), [(0.05, 59), (0.03, 99)])
     def test_no_flips_are_not_equivalence_until_there_are_enough_pairs(
         self, margin: float, enough: int
     ) -> None:

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import ndtr
+from scipy.stats import binom
 
 from hydrometer.stats.estimate import Paired
-from hydrometer.stats.margin import FourTests, four_tests
+from hydrometer.stats.margin import FourTests, four_tests, table_tests
 from hydrometer.stats.paired import mcnemar_midp, plus_two_z, tango_interval
 
 COUNTS = st.integers(0, 40)
@@ -51,10 +52,27 @@ def test_equivalence_is_the_90_percent_interval_inside_the_margin(
 ) -> None:
     n = gained + lost + more
     low, high = tango_interval(gained, lost, n, 0.90)
-    assert (four_tests(table(gained, lost, n), margin).inside < 0.05) == (-margin < low and high < margin)
+    # The binomial tail may hold an equivalence back that Tango's interval allows, never the other way round.
+    net = abs(lost - gained)
+    one_way = max(binom.cdf(net, n, margin), 0.0)
+    inside = four_tests(table(gained, lost, n), margin).inside
+    assert (inside < 0.05) == (-margin < low and high < margin and one_way < 0.05)
 
 
-@pytest.mark.parametrize(("margin", "enough"), [(0.05, 52), (0.03, 88)])
+@pytest.mark.parametrize(("n", "flips"), [(90, 0.03), (87, 0.031), (147, 0.0325), (200, 0.03), (361, 0.035)])
+def test_false_equivalence_at_the_margin_by_enumeration(n: int, flips: float) -> None:
+    """All tables of n pairs with a true loss of exactly 3 points. Tango's score alone reaches 6.5 % at 90 pairs."""
+    margin = 0.03
+    loss, gain = (flips + margin) / 2, (flips - margin) / 2
+    lost, gained = (grid.ravel() for grid in np.meshgrid(np.arange(60), np.arange(12)))
+    chance = binom.pmf(gained, n, gain) * binom.pmf(lost, n - gained, loss / (1 - gain))
+    tests = table_tests(gained, lost, n, margin)
+    wrong = chance[(tests[:, 2] <= 0.05) & (tests[:, 3] <= 0.05)].sum()
+    assert chance.sum() == pytest.approx(1.0, abs=1e-6)
+    assert wrong <= 0.051
+
+
+@pytest.mark.parametrize(("margin", "enough"), [(0.05, 59), (0.03, 99)])
 def test_no_flips_show_nothing_before_enough_pairs(margin: float, enough: int) -> None:
     assert four_tests(table(0, 0, enough - 1), margin).inside > 0.05
     assert four_tests(table(0, 0, enough), margin).inside <= 0.05
@@ -62,7 +80,7 @@ def test_no_flips_show_nothing_before_enough_pairs(margin: float, enough: int) -
 
 def test_without_pairs_nothing_is_shown() -> None:
     tests = four_tests(table(0, 0, 0), 0.03)
-    assert tests == FourTests(better=0.5, worse=0.5, above_lower=0.5, below_upper=0.5)
+    assert tests == FourTests(better=0.5, worse=0.5, above_lower=1.0, below_upper=1.0)
     assert tests.two_sided == 1.0
 
 

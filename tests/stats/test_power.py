@@ -101,8 +101,8 @@ def test_too_few_pairs_detect_nothing(n: int) -> None:
 
 
 def test_no_flips_still_need_pairs() -> None:
-    assert [pairs_for_equivalence(margin, 0.0) for margin in (0.05, 0.03)] == [52, 88]
-    assert pairs_for_noninferiority(0.05, 0.0) == 52
+    assert [pairs_for_equivalence(margin, 0.0) for margin in (0.05, 0.03)] == [59, 99]
+    assert pairs_for_noninferiority(0.05, 0.0) == 59
 
 
 def test_planned_powers_are_reached() -> None:

@@ -206,8 +206,9 @@ def _last(
 
 
 def _flipless(margin: float, alpha: float) -> float:
-    """Pairs at which Tango's z of a table without flips, -sqrt(n margin / (1 - margin)), reaches its limit."""
-    return _quantile(1.0 - alpha) ** 2 * (1.0 - margin) / margin
+    """Pairs at which a table without flips rejects a margin: by Tango's z, and by the binomial tail (1 - margin)^n."""
+    by_score = _quantile(1.0 - alpha) ** 2 * (1.0 - margin) / margin
+    return max(by_score, math.log(alpha) / math.log1p(-margin) if margin < 1.0 else 1.0)
 
 
 def _connor(difference: float, discordance: float, power: float, alpha: float) -> float:
