@@ -1,0 +1,78 @@
+"""Where tensors come from: one protocol over safetensors folders, GGUF files, adapters and repositories on a hub.
+
+Readers hand out rows, never whole models: a comparison of two 27B checkpoints must run in a few hundred megabytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorMeta:
+    """One tensor as its file describes it.
+
+    Attributes:
+        name: Raw name in the file.
+        dtype: Format, such as `BF16` or `Q4_K`.
+        shape: Sizes, slowest-running dimension first (outputs, inputs of a matrix), in every format.
+        nbytes: Bytes of its data.
+        raw: Whether rows can be compared bit by bit: false for blocks that only dequantise.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    nbytes: int
+    raw: bool = True
+
+    @property
+    def rows(self) -> int:
+        """Number of rows: the first dimension, 1 for a scalar."""
+        return self.shape[0] if self.shape else 1
+
+    @property
+    def width(self) -> int:
+        """Values per row."""
+        size = 1
+        for extent in self.shape[1:]:
+            size *= extent
+        return size
+
+
+class TensorSource(Protocol):
+    """Tensors of one model that can be read row by row. Safe to use from several processes after pickling."""
+
+    @property
+    def label(self) -> str:
+        """Short name for tables."""
+        ...
+
+    @property
+    def config(self) -> Mapping[str, object]:
+        """`config.json`, or the metadata of a GGUF file."""
+        ...
+
+    @property
+    def tensors(self) -> Mapping[str, TensorMeta]:
+        """All tensors by raw name."""
+        ...
+
+    def values(self, name: str, start: int, stop: int) -> Rows:
+        """Return rows as float32, shape (stop - start, width), dequantised where needed."""
+        ...
+
+    def bits(self, name: str, start: int, stop: int) -> bytes:
+        """Return the bytes of rows as stored."""
+        ...
+
+    def close(self) -> None:
+        """Close the files; calling it twice is harmless."""
+        ...
