@@ -130,8 +130,7 @@ def test_intervals_are_shown_as_they_close(tmp_path: Path) -> None:
 
 
 def test_a_stopped_audit_follows_from_its_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hydrometer.verify.TASKS", {"adding": ""})
-    monkeypatch.setattr("hydrometer.verify.load_task", lambda _: Adding())
+    monkeypatch.setattr("hydrometer.verify.task_of", lambda _: Adding())
     result = run(World(student=fails_a_third), tmp_path)
     with Store(tmp_path / "evidence.sqlite", read_only=True) as store:
         assert _recompute(store, result, "r") == []

@@ -135,9 +135,11 @@ def choose_tasks(spec: AuditSpec) -> Mapping[Task, int]:
         UnknownNameError: The suite or a task does not exist.
     """
     numbers = find_suite(spec.suite).items
-    names = spec.tasks or tuple(numbers)
     default = max(numbers.values())
-    return {load_task(name): spec.items or numbers.get(name, default) for name in dict.fromkeys(names)}
+    chosen = {name: load_task(name) for name in dict.fromkeys(spec.tasks or tuple(numbers))}
+    # A user's file is asked whole: it is no pool to draw from.
+    own = {name: task.limit for name, task in chosen.items() if name.endswith(".jsonl")}
+    return {task: spec.items or own.get(name) or numbers.get(name, default) for name, task in chosen.items()}
 
 
 def audit_folder(out: str | Path | None, result: AuditResult) -> Path:

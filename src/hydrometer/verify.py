@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hydrometer.canon import canonical_json
-from hydrometer.catalog import TASKS, load_task
+from hydrometer.catalog import task_of
 from hydrometer.errors import EvidenceError
 from hydrometer.grading import grade_completion, grader_name
 from hydrometer.outcomes import Completion, Finish, Status
@@ -99,10 +99,10 @@ def _regrade(store: Store) -> tuple[int, list[str]]:
     problems: list[str] = []
     checked = 0
     for row in store.grades():
-        if row.item.task not in TASKS:
+        task = task_of(row.item.task)
+        if task is None:
             problems.append(f"grade of {row.item.id}: the task {row.item.task!r} is not known here")
             continue
-        task = load_task(row.item.task)
         completion = store.completion(row.key)
         if completion is None:
             problems.append(f"grade of {row.item.id}: its reply {row.key} is missing")
@@ -120,11 +120,12 @@ def _recompute(store: Store, result: AuditResult, name: str) -> list[str]:
     questions = []
     for row in result.items:
         item = store.item(row.item_id)
-        if item is None or item.task not in TASKS:
+        task = task_of(item.task) if item else None
+        if item is None or task is None:
             return [
                 f"report {name}: item {row.item_id} is not in the evidence, or its task is not known here"
             ]
-        questions.append(Question(load_task(item.task), item))
+        questions.append(Question(task, item))
     sides: list[dict[str, Kept]] = []
     for side, replies in (
         ("base", {row.item_id: row.base for row in result.items}),

@@ -25,6 +25,9 @@ _MARKER = re.compile(
 )
 _ENUMERATOR = re.compile(r"^[ \t]*\d{1,2}[.)][ \t]+(?=\S)", re.MULTILINE)
 _SUM = re.compile(r"[\d.,]+\s*(?:[-−+*/x×÷=]|plus|minus|times|divided by)\s*[$€£]?[-−]?\d")
+_MARKERS, _LOOK = 20, 2000
+"""Last markers that are looked behind, and how far: a reply that repeats "Answer:" for ever must not take as long."""
+
 _UNITS = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
     "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
@@ -43,15 +46,15 @@ def final_number(reply: str) -> Decimal | None:
     boxed = [found for content in _BOXED.findall(reply) for found in find_numbers(content)[-1:]]
     if boxed:
         return boxed[-1]
-    for match in reversed(list(_MARKER.finditer(reply))):
-        found = _behind_marker(reply[match.end() :])
+    for match in list(_MARKER.finditer(reply))[: -_MARKERS - 1 : -1]:
+        found = _behind_marker(reply[match.end() : match.end() + _LOOK])
         if found is not None:
             return found
     numbers = find_numbers(reply)
     return numbers[-1] if numbers else _in_words(reply)
 
 
-def grade_number(reply: str, wanted: int) -> Grade:
+def grade_number(reply: str, wanted: int | Decimal) -> Grade:
     """Grade a reply by its final number; a reply without any number is unparsed."""
     found = final_number(reply)
     if found is None:
