@@ -50,6 +50,7 @@ _ROOMS = {
         "plus_two_z_of_sums",
         "tango_interval",
         "tango_z",
+        "tango_z_of_flips",
     ),
     "panel": ("panel_estimate",),
     "power": (

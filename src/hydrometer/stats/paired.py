@@ -60,6 +60,12 @@ def tango_z(gained: ArrayLike, lost: ArrayLike, n: ArrayLike, delta0: ArrayLike)
     if np.any(b + c > pairs):
         msg = f"{gained!r} gained and {lost!r} lost of {n!r} pairs: the flips cannot exceed the pairs"
         raise ValueError(msg)
+    return tango_z_of_flips(b, c, pairs, delta0)
+
+
+def tango_z_of_flips(gained: ArrayLike, lost: ArrayLike, n: ArrayLike, delta0: ArrayLike) -> Floats:
+    """Return `tango_z` without a check of its counts, which need not be whole: fractional scores have such flips."""
+    b, c, pairs = (np.asarray(value, dtype=np.float64) for value in (gained, lost, n))
     null = np.asarray(delta0, dtype=np.float64)
     # Computed on the side of null >= 0 only: there no term cancels, and swapping the models negates z exactly.
     flip = null < 0.0
@@ -191,7 +197,7 @@ def _critical(level: float) -> float:
     return float(ndtri(0.5 + level / 2.0))
 
 
-def _tango_z_from_zero_up(b: NDArray[np.int64], c: NDArray[np.int64], n: Floats, delta: Floats) -> Floats:
+def _tango_z_from_zero_up(b: Floats, c: Floats, n: Floats, delta: Floats) -> Floats:
     """Tango's z for a null value in 0..1, where the constrained estimate needs no subtraction of like terms."""
     linear = -(b + c) + (2.0 * n - b + c) * delta
     constant = c * delta * (1.0 - delta)
