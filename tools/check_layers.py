@@ -15,7 +15,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "canon", "version", "progress"),
     ("items",),
     ("outcomes", "spec", "provenance"),
-    ("templates", "graders", "behaviours", "checkpoint", "stats"),
+    ("templates", "graders", "behaviours", "checkpoint", "stats", "sandbox"),
     ("tasks", "engines"),
     ("result", "sampling", "catalog", "refs", "store", "logs"),
     ("grading", "plan", "pairing"),

@@ -16,148 +16,51 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import scipy
-from numpy.typing import NDArray
-from scipy.special import gammaln, ndtri, xlogy
+from scipy.special import ndtri
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "src"))
+sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tools")]
 
 from hydrometer.pairing import Scores  # noqa: E402
 from hydrometer.result import Verdict  # noqa: E402
-from hydrometer.simulate import Evidence, World, collect, draw, draw_scores, latch, simulate, walk  # noqa: E402
-from hydrometer.stats.clusters import cluster_tests  # noqa: E402
-from hydrometer.stats.estimate import Floats, Ints  # noqa: E402
+from hydrometer.simulate import Share, World, collect, draw, draw_scores, latch, simulate, walk  # noqa: E402
+from hydrometer.stats.estimate import Floats  # noqa: E402
 from hydrometer.stats.margin import fraction_tests, table_tests  # noqa: E402
 from hydrometer.stats.monitor import latched  # noqa: E402
 from hydrometer.stats.power import SEQUENTIAL_INFLATION, detectable_difference  # noqa: E402
 from hydrometer.stats.sequential import look_counts  # noqa: E402
 from hydrometer.version import __version__  # noqa: E402
-
-SEED, ALPHA, MARGIN = 20_260, 0.05, 0.03
-DISCORDANCES = (0.03, 0.05, 0.10, 0.20, 0.30)
-SIZES = (20, 50, 100, 200, 500, 1000, 2000, 4000)
-EQUIVALENT, WORSE, BETTER, OPEN = range(4)
-_AT_ONCE = 20_000
-
-
-class Rate(NamedTuple):
-    """A share with the number of draws behind it; 0 draws for an exact one."""
-
-    value: float
-    draws: int = 0
-
-    @property
-    def error(self) -> float:
-        """Monte-Carlo standard error."""
-        return float(np.sqrt(self.value * (1.0 - self.value) / self.draws)) if self.draws else 0.0
-
-    def text(self) -> str:
-        """In percent."""
-        return f"{100 * self.value:.1f}" + (f" ± {100 * self.error:.1f}" if self.draws else "")
-
-
-class Outcome(NamedTuple):
-    """Verdicts of many audits of one capability, and the items each took."""
-
-    verdicts: Ints
-    items: Ints
-
-    def rate(self, *verdicts: int) -> Rate:
-        return Rate(float(np.isin(self.verdicts, verdicts).mean()), self.verdicts.size)
-
-
-class Bound:
-    """Keeps count of the rates that must not exceed 5 %, and marks those that do by more than three errors."""
-
-    def __init__(self) -> None:
-        self.cells, self.over, self.largest = 0, list[str](), Rate(0.0)
-
-    def cell(self, rate: Rate | None, where: str = "", *, bound: float = ALPHA) -> str:
-        """Return the text of a rate that has a bound."""
-        if rate is None:
-            return "–"
-        self.cells += 1
-        if rate.value > self.largest.value:
-            self.largest = rate
-        allowed = 3.0 * np.sqrt(bound * (1.0 - bound) / rate.draws) if rate.draws else 1e-9
-        if rate.value > bound + allowed:
-            self.over.append(f"{where}: {rate.text()} %")
-            return f"**{rate.text()} !**"
-        return rate.text()
-
-
-def rng_for(*cell: int) -> np.random.Generator:
-    """A generator per cell, so that no cell depends on which others are drawn."""
-    return np.random.default_rng([SEED, *cell])
-
-
-def verdicts(p: Floats, cuts: Sequence[int], alpha: float = ALPHA) -> Outcome:
-    """Stop each audit at the first look whose repeated p-values give a verdict; the rule of `verdict.decide`.
-
-    `tests/test_validation.py` compares it with the walk of an audit.
-    """
-    inside, worse = p[..., 2:].max(axis=-1) <= ALPHA, p[..., 1] < p[..., 0]
-    differs = 2.0 * p[..., :2].min(axis=-1) <= alpha
-    code = np.where(inside, EQUIVALENT, np.where(~differs, OPEN, np.where(worse, WORSE, BETTER)))
-    said = code != OPEN
-    look = np.where(said.any(axis=-1), said.argmax(axis=-1), len(cuts) - 1)
-    return Outcome(np.take_along_axis(code, look[:, None], axis=-1)[:, 0], np.asarray(cuts)[look])
-
-
-def sequential(
-    rng: np.random.Generator, n: int, discordance: float, difference: float, draws: int, alpha: float = ALPHA
-) -> Outcome:
-    """Audit one capability of independent right/wrong items many times, stopping early, without futility."""
-    cuts = look_counts(n)
-    parts = []
-    for first in range(0, draws, _AT_ONCE):
-        gained, lost = counts(rng, cuts, discordance, difference, min(_AT_ONCE, draws - first))
-        p = latched(table_tests(gained, lost, np.array(cuts), MARGIN), tuple(c / n for c in cuts))
-        parts.append(verdicts(p, cuts, alpha))
-    return Outcome(*(np.concatenate(part) for part in zip(*parts, strict=True)))
-
-
-def counts(
-    rng: np.random.Generator, cuts: Sequence[int], discordance: float, difference: float, draws: int
-) -> tuple[Ints, Ints]:
-    """Draw the flips each way up to every look, shape (draws, looks)."""
-    steps = np.diff((0, *cuts))
-    flips = rng.binomial(steps, discordance, (draws, len(cuts)))
-    gained = rng.binomial(flips, 0.5 + 0.5 * difference / discordance)
-    return gained.cumsum(axis=1), (flips - gained).cumsum(axis=1)
-
-
-class Exact:
-    """All tables of n pairs with their verdicts, to be weighted by any truth of one discordance."""
-
-    def __init__(self, n: int, discordance: float, alpha: float = ALPHA) -> None:
-        reach = 8.0 * np.sqrt(n * discordance * (1.0 - discordance)) + 8.0
-        few, many = max(0, int(n * discordance - reach)), min(n, int(n * discordance + reach))
-        flips = np.repeat(np.arange(few, many + 1), np.arange(few, many + 1) + 1)
-        gained = np.concatenate([np.arange(k + 1) for k in range(few, many + 1)])
-        p = table_tests(gained, flips - gained, n, MARGIN)
-        self.n, self.discordance, self.gained, self.flips = n, discordance, gained, flips
-        self.code = verdicts(p[:, None, :], (n,), alpha).verdicts
-
-    def rate(self, difference: float, *said: int) -> Rate:
-        """Return the chance of these verdicts."""
-        lost, same = self.flips - self.gained, self.n - self.flips
-        up, down = (0.5 * (self.discordance + side * difference) for side in (1.0, -1.0))
-        ways = gammaln(self.n + 1.0) - gammaln(self.gained + 1.0) - gammaln(lost + 1.0) - gammaln(same + 1.0)
-        log = ways + xlogy(self.gained, up) + xlogy(lost, down) + xlogy(same, 1.0 - self.discordance)
-        return Rate(float(np.exp(log)[np.isin(self.code, said)].sum()))
-
-
-@cache
-def exact(n: int, discordance: float) -> Exact:
-    """Tables are the same for every truth."""
-    return Exact(n, discordance)
+from validation_worlds import (  # noqa: E402
+    ALPHA,
+    AT_ONCE,
+    BETTER,
+    CLUSTERINGS,
+    DISCORDANCES,
+    EQUIVALENT,
+    ICC,
+    MARGIN,
+    OPEN,
+    SEED,
+    SIZES,
+    WORSE,
+    Bound,
+    Exact,
+    Outcome,
+    Rate,
+    audit_clusters,
+    cluster_p,
+    counts,
+    exact,
+    items,
+    rng_for,
+    sequential,
+    table,
+    verdicts,
+)
 
 
 def errors_and_power(draws: int, bound: Bound) -> Iterator[str]:
@@ -168,7 +71,7 @@ def errors_and_power(draws: int, bound: Bound) -> Iterator[str]:
         f"false equivalence is `equivalent` where they differ by the margin, as a loss (-) or a gain (+). Fixed size: "
         f"exact. Stopping early: {draws:,} audits per cell.\n"
     )
-    head = ("discordance", "n", "false difference, fixed", "stopping early")
+    head = ["discordance", "n", "false difference, fixed", "stopping early"]
     head += ("false equivalence -, fixed", "stopping early", "+, fixed", "stopping early")
     rows = []
     for i, psi in enumerate(DISCORDANCES):
@@ -179,10 +82,34 @@ def errors_and_power(draws: int, bound: Bound) -> Iterator[str]:
                 ((0.0, (WORSE, BETTER)), (-MARGIN, (EQUIVALENT,)), (MARGIN, (EQUIVALENT,)))
             ):
                 drawn = sequential(rng_for(1, i, j, k), n, psi, truth, draws)
-                for rate in (exact(n, psi).rate(truth, *said), drawn.rate(*said)):
-                    cells.append(bound.cell(rate, f"{where}, difference {truth:g}"))
+                both = (exact(n, psi).rate(truth, *said), drawn.rate(*said))
+                cells += [bound.cell(rate, f"{where}, difference {truth:g}") for rate in both]
             rows.append(cells)
     yield table(head, rows)
+
+
+def every_size(step: int, bound: Bound) -> Iterator[str]:
+    """The grid may step over a bad number of items; fixed size is exact, so all of them can be looked at."""
+    yield "### Every number of items\n"
+    yield (
+        "False equivalence of fixed size at a loss of the margin, exact, over all n from 50 to 1,000. A discordance "
+        "equal to the margin means that every flip is a loss: the least spread that a loss of the margin can have. "
+        "Fractional: the same tables judged as fractional scores are.\n"
+    )
+    rows = []
+    for fractional in (False, True):
+        for psi in (0.03, 0.0325, 0.035, 0.04, 0.05, 0.10):
+            # All of them where few pairs flip; elsewhere the rate is smooth in n.
+            sizes = range(50, 1001, step if psi < 0.10 else 10 * step)
+            rates = [(Exact(n, psi, fractional=fractional).rate(-MARGIN, EQUIVALENT).value, n) for n in sizes]
+            most, at = max(rates)
+            over = sum(rate > ALPHA for rate, _ in rates)
+            kind = "fractional" if fractional else "right/wrong"
+            worst = bound.cell(
+                Rate(most), f"{kind}, discordance {psi:g}, n {at}, difference {-MARGIN:g}, fixed"
+            )
+            rows.append([kind, f"{100 * psi:g} %", worst, f"{at:,}", f"{100 * over / len(rates):.0f} %"])
+    yield table(("scores", "discordance", "largest false equivalence", "at n", "n above 5 %"), rows)
 
 
 def power(draws: int) -> Iterator[str]:
@@ -190,15 +117,21 @@ def power(draws: int) -> Iterator[str]:
     yield "## Independent items: power and items asked\n"
     yield (
         "The design effect is the difference that n items of fixed size show with power 80 % (Connor). Stopping early "
-        "asks at most the same n here. `equivalent` is the chance of that verdict without a difference.\n"
+        "asks at most the same n here. Found: `worse`; where the effect lies inside the margin, many items say "
+        "`equivalent` (real but smaller than the margin) instead. `equivalent`: that verdict without a difference.\n"
     )
-    head = ("discordance", "n", "design effect, points", "found, fixed", "stopping early", "items of n")
-    head += ("found at twice it, fixed", "stopping early", "items of n", "equivalent, fixed", "stopping early", "items of n")
+    head = ["discordance", "n", "design effect, points", "found, fixed", "stopping early", "items of n"]
+    head += ("found at twice it, fixed", "stopping early", "items of n")
+    head += ("equivalent, fixed", "stopping early", "items of n")
     rows = []
     for i, psi in enumerate(DISCORDANCES):
         for j, n in enumerate(SIZES):
             effect = detectable_difference(n, psi)
-            cells = [f"{100 * psi:g} %", f"{n:,}", f"{100 * effect:.1f}" if effect <= psi else f"> {100 * psi:g}"]
+            cells = [
+                f"{100 * psi:g} %",
+                f"{n:,}",
+                f"{100 * effect:.1f}" if effect <= psi else f"> {100 * psi:g}",
+            ]
             for k, (truth, said) in enumerate(((-effect, WORSE), (-2.0 * effect, WORSE), (0.0, EQUIVALENT))):
                 if abs(truth) > psi:
                     cells += ["–"] * 3
@@ -209,7 +142,7 @@ def power(draws: int) -> Iterator[str]:
     yield table(head, rows)
 
 
-def average_items(draws: int, walks: int) -> Iterator[str]:
+def average_items(draws: int, walks: int, bound: Bound) -> Iterator[str]:
     """Items at twice the design effect, planned for the same power as the audit of fixed size."""
     yield "## Items asked at twice the design effect\n"
     yield (
@@ -217,7 +150,7 @@ def average_items(draws: int, walks: int) -> Iterator[str]:
         f"{SEQUENTIAL_INFLATION:g} n for the same. Both see twice that effect. The bound is 0.36 n; with the futility "
         f"stop {walks:,} audits through the whole code, without it {draws:,}.\n"
     )
-    rows, over = [], []
+    rows = []
     for i, psi in enumerate(DISCORDANCES):
         for j, n in enumerate((300, 500, 1000, 2000, 4000)):
             effect = 2.0 * detectable_difference(n, psi)
@@ -226,21 +159,34 @@ def average_items(draws: int, walks: int) -> Iterator[str]:
             most = int(np.ceil(SEQUENTIAL_INFLATION * n))
             drawn = sequential(rng_for(3, i, j), most, psi, -effect, draws)
             world = World(
-                worlds=walks, items=most, capabilities=1, discordance=psi, difference=-effect, damaged=1, seed=SEED
+                worlds=walks,
+                items=most,
+                capabilities=1,
+                discordance=psi,
+                difference=-effect,
+                damaged=1,
+                seed=SEED,
             )
             stopped = simulate(world).audits[0]
             ratios = [float(drawn.items.mean()) / n, stopped.items * most / n]
             errors = [float(drawn.items.std()) / np.sqrt(draws) / n, stopped.items_error * most / n]
             cells = []
             for ratio, error in zip(ratios, errors, strict=True):
-                high = ratio > 0.36 + 3.0 * error
-                over += [f"{n} at {psi:g}: {ratio:.3f}"] * high
-                cells.append(f"{'**' * high}{ratio:.3f} ± {error:.3f}{' !**' * high}")
+                bound.cells += 1
+                text = f"{ratio:.3f} ± {error:.3f}"
+                where = f"items / n at twice the effect, discordance {psi:g}, n {n}"
+                cells.append(bound.fault(text, where) if ratio > 0.36 + 3.0 * error else text)
             found = stopped.power.value if stopped.power else 0.0
             rows.append([f"{100 * psi:g} %", f"{n:,}", f"{100 * effect:.1f}", *cells, f"{100 * found:.1f}"])
-    head = ("discordance", "n", "true loss, points", "items / n, no futility stop", "with it", "found with it, %")
+    head = (
+        "discordance",
+        "n",
+        "true loss, points",
+        "items / n, no futility stop",
+        "with it",
+        "found with it, %",
+    )
     yield table(head, rows)
-    yield f"Cells above 0.36 by more than three errors: {', '.join(over) or 'none'}.\n"
 
 
 def futility(walks: int) -> Iterator[str]:
@@ -253,10 +199,24 @@ def futility(walks: int) -> Iterator[str]:
     rows = []
     for i, (psi, n) in enumerate(((0.1, 300), (0.1, 1000), (0.2, 1000), (0.2, 2000))):
         for truth in (0.0, -0.02, -0.05):
-            world = World(worlds=walks, items=n, capabilities=1, discordance=psi, difference=truth, seed=SEED + i)
-            world = replace(world, damaged=int(truth != 0.0)) if truth == 0.0 else world
+            world = World(
+                worlds=walks,
+                items=n,
+                capabilities=1,
+                discordance=psi,
+                difference=truth,
+                damaged=int(truth != 0.0),
+                seed=SEED + i,
+            )
             rows.append(_futility_row(world))
-    head = ("discordance", "n", "difference, points", "any verdict, all looks", "with futility stop", "lost, points")
+    head = (
+        "discordance",
+        "n",
+        "difference, points",
+        "any verdict, all looks",
+        "with futility stop",
+        "lost, points",
+    )
     yield table((*head, "items of n, all looks", "with futility stop"), rows)
 
 
@@ -286,8 +246,8 @@ def peeking(draws: int, bound: Bound) -> Iterator[str]:
     n, every = 2000, tuple(range(20, 2001, 10))
     yield "## Peeking\n"
     yield (
-        f"No difference, {n:,} items. Peeking: mid-p McNemar at 5 %, uncorrected, every 10 items from 20 on, and at the "
-        f"looks of an audit. {draws:,} audits per cell.\n"
+        f"No difference, {n:,} items. Peeking: mid-p McNemar at 5 %, uncorrected, every 10 items from 20 on, and at "
+        f"the looks of an audit. {draws:,} audits per cell.\n"
     )
     rows = []
     for i, psi in enumerate(DISCORDANCES):
@@ -299,7 +259,12 @@ def peeking(draws: int, bound: Bound) -> Iterator[str]:
         own = latched(table_tests(gained, lost, np.array(cuts), MARGIN), tuple(c / n for c in cuts))
         ours = Rate(float((2.0 * own[:, -1, :2].min(axis=-1) <= ALPHA).mean()), draws)
         rows.append([f"{100 * psi:g} %", *(s.text() for s in shares), bound.cell(ours, f"peeking, {psi:g}")])
-    head = ("discordance", "peeking, 199 looks", f"peeking, {len(look_counts(n))} looks", "this audit, same looks")
+    head = (
+        "discordance",
+        "peeking, 199 looks",
+        f"peeking, {len(look_counts(n))} looks",
+        "this audit, same looks",
+    )
     yield table(head, rows)
 
 
@@ -319,20 +284,21 @@ def several(draws: int, bound: Bound) -> Iterator[str]:
             cuts = look_counts(n)
             least = []
             rng = rng_for(5, i, j)
-            for first in range(0, draws, _AT_ONCE):
-                gained, lost = counts(rng, cuts, psi, 0.0, min(_AT_ONCE, draws - first))
+            for first in range(0, draws, AT_ONCE):
+                gained, lost = counts(rng, cuts, psi, 0.0, min(AT_ONCE, draws - first))
                 p = latched(table_tests(gained, lost, np.array(cuts), MARGIN), tuple(c / n for c in cuts))
                 least.append(2.0 * p[:, -1, :2].min(axis=-1))
             p_last = np.concatenate(least)
             for number in numbers:
                 one = Exact(n, psi, ALPHA / number).rate(0.0, WORSE, BETTER).value
-                fixed.append(bound.cell(Rate(1.0 - (1.0 - one) ** number), f"{number} capabilities, n {n}, {psi:g}"))
+                where = f"{number} capabilities, n {n}, discordance {psi:g}"
+                fixed.append(bound.cell(Rate(1.0 - (1.0 - one) ** number), where))
                 hit = float((p_last <= ALPHA / number).mean())
                 any_ = 1.0 - (1.0 - hit) ** number
                 # Draws of one capability, brought to those of a family with the same error.
                 error = number * (1.0 - hit) ** (number - 1) * np.sqrt(hit * (1.0 - hit) / draws)
                 worth = int(any_ * (1.0 - any_) / error**2) if error else draws // number
-                early.append(bound.cell(Rate(any_, worth), f"{number} capabilities, n {n}, {psi:g}"))
+                early.append(bound.cell(Rate(any_, worth), where))
             label = [f"{100 * psi:g} %", f"{n:,}"]
             rows += [[*label, "fixed", *fixed], [*label, "stopping early", *early]]
     yield table(("discordance", "n", "audit", *(f"J = {number}" for number in numbers)), rows)
@@ -355,17 +321,30 @@ def families(walks: int, bound: Bound) -> Iterator[str]:
             if audit.name == "peeking":
                 continue
             where = f"{number} capabilities, {damaged} damaged, missing {missing:g}, {audit.name}"
-            false = audit.false_difference
-            equal = audit.false_equivalent
-            rows.append([
-                str(number), str(damaged), f"{100 * missing:g} %", "stopping early" if audit.name == "sequential" else "fixed",
-                bound.cell(Rate(false.value, false.of) if false else None, where),
-                bound.cell(Rate(equal.value, equal.of) if equal else None, where),
-                Rate(audit.power.value, audit.power.of).text() if audit.power else "–",
-                f"{100 * audit.items:.0f} %",
-            ])  # fmt: skip
-    head = ("capabilities", "damaged", "missing per side", "audit", "any false difference", "false equivalence")
+            cells = [
+                str(number),
+                str(damaged),
+                f"{100 * missing:g} %",
+                audit.name.replace("sequential", "stopping early"),
+            ]
+            cells += [
+                bound.cell(_rate(share), where) for share in (audit.false_difference, audit.false_equivalent)
+            ]
+            power = _rate(audit.power)
+            rows.append([*cells, power.text() if power else "–", f"{100 * audit.items:.0f} %"])
+    head = (
+        "capabilities",
+        "damaged",
+        "missing per side",
+        "audit",
+        "any false difference",
+        "false equivalence",
+    )
     yield table((*head, "damaged found", "items asked"), rows)
+
+
+def _rate(share: Share | None) -> Rate | None:
+    return Rate(share.value, share.of) if share else None
 
 
 def samples(draws: int, bound: Bound) -> Iterator[str]:
@@ -387,7 +366,14 @@ def samples(draws: int, bound: Bound) -> Iterator[str]:
                 found = _sampled(rng_for(6, i, j, round(100 * margin)), lossy, draws, margin)
                 cells += [bound.cell(o.rate(EQUIVALENT), f"K {k}, n {n}, margin {margin:g}") for o in found]
             rows.append(cells)
-    head = ("K", "n", "false difference, fixed", "stopping early", "false equivalence at 3, fixed", "stopping early")
+    head = (
+        "K",
+        "n",
+        "false difference, fixed",
+        "stopping early",
+        "false equivalence at 3, fixed",
+        "stopping early",
+    )
     yield table((*head, "at 5, fixed", "stopping early"), rows)
 
 
@@ -401,102 +387,57 @@ def _sampled(rng: np.random.Generator, world: World, draws: int, margin: float) 
             gained, lost = ((side * d > 0).cumsum(axis=1)[:, cuts - 1] for side in (1, -1))
             parts.append(table_tests(gained, lost, cuts, margin))
         else:
-            total, squares = (x.cumsum(axis=1)[:, cuts - 1] for x in (d, np.square(d)))
-            parts.append(fraction_tests(total, squares, cuts, margin))
+            total, squares, sizes = (x.cumsum(axis=1)[:, cuts - 1] for x in (d, np.square(d), np.abs(d)))
+            parts.append(fraction_tests(total, squares, cuts, margin, absolute=sizes))
     p = np.concatenate(parts)
     early = latched(p, tuple(c / world.items for c in world.planned))
     return verdicts(p[:, -1:, :], (world.items,)), verdicts(early, world.planned)
-
-
-class Clustering(NamedTuple):
-    """Clusters times items, with a discordance and a margin that let something happen."""
-
-    clusters: int
-    size: int
-    discordance: float
-    margin: float
-
-
-CLUSTERINGS = (
-    Clustering(10, 50, 0.10, 0.06),
-    Clustering(20, 25, 0.10, 0.05),
-    Clustering(50, 10, 0.10, 0.05),
-    Clustering(100, 5, 0.10, 0.05),
-    Clustering(12, 4, 0.25, 0.20),
-    Clustering(8, 10, 0.20, 0.15),
-)
 
 
 def clusters(draws: int, bound: Bound) -> Iterator[str]:
     """Items of shared passages or templates."""
     yield "## Clusters\n"
     yield (
-        "Items of one cluster correlate by 0.032. Direction: the share of gains among the flips varies by cluster. "
-        "Fate: an item shares the score of its cluster with chance sqrt(0.032). Naive: the tests of independent "
+        f"Differences of items of one cluster correlate by {ICC:g}. Direction: the share of gains among flips varies. "
+        f"Fate: an item shares the score of its cluster with chance sqrt({ICC:g}). Naive: the tests of independent "
         f"items, fixed size, for comparison only. {draws:,} audits per cell; those that stop early cut clusters at "
         "their looks.\n"
     )
     rows = []
     for i, setting in enumerate(CLUSTERINGS):
         for j, kind in enumerate(("direction", "fate")):
-            cells = [f"{setting.clusters} x {setting.size}", kind, f"{100 * setting.discordance:g} %", f"{100 * setting.margin:g}"]
-            where = " ".join(cells[:2])
+            cells = [
+                f"{setting.clusters} x {setting.size}",
+                kind,
+                f"{100 * setting.discordance:g} %",
+                f"{100 * setting.margin:g}",
+            ]
             for k, (truth, said) in enumerate(((0.0, (WORSE, BETTER)), (-setting.margin, (EQUIVALENT,)))):
-                naive, fixed, early, gain = _clustered(rng_for(7, i, j, k), setting, kind, truth, draws)
-                cells.append(naive.rate(*said).text())
-                cells += [bound.cell(o.rate(*said), f"{where}, difference {truth:g}") for o in (fixed, early, gain)[: 2 + k]]
-                if k == 0:
+                naive, fixed, early = audit_clusters(rng_for(7, i, j, k), setting, kind, truth, draws)
+                where = f"clusters {cells[0]} {kind}, difference {truth:g}"
+                cells += [
+                    naive.rate(*said).text(),
+                    *(bound.cell(o.rate(*said), where) for o in (fixed, early)),
+                ]
+                if not truth:
                     cells.append(fixed.rate(EQUIVALENT).text())
             rows.append(cells)
-    head = ("clusters x items", "correlation", "discordance", "margin, points", "false difference, naive", "fixed")
-    head += ("stopping early", "equivalent if equal, fixed", "false equivalence at a loss, naive", "fixed")
-    yield table((*head, "stopping early", "at a gain, fixed"), rows)
-
-
-def _clustered(
-    rng: np.random.Generator, setting: Clustering, kind: str, truth: float, draws: int
-) -> tuple[Outcome, Outcome, Outcome, Outcome]:
-    n, labels = setting.clusters * setting.size, np.repeat(np.arange(setting.clusters), setting.size)
-    d = (_direction if kind == "direction" else _fate)(rng, setting, truth, (draws, n), labels)
-    cuts = look_counts(n)
-    gained, lost = ((side * d > 0).sum(axis=1) for side in (1, -1))
-    naive = table_tests(gained, lost, n, setting.margin)[:, None, :]
-    p = np.array([[_cluster_p(row[:cut], labels[:cut], setting.margin) for cut in cuts] for row in d.astype(float)])
-    # A gain is the mirror image of a loss, with tests that must be too.
-    mirror = np.array([[_cluster_p(-row, labels, setting.margin)] for row in d.astype(float)])
-    early = latched(p, tuple(c / n for c in cuts))
-    return (
-        verdicts(naive, (n,)),
-        verdicts(p[:, -1:, :], (n,)),
-        verdicts(early, cuts),
-        verdicts(mirror, (n,)),
+    head = [
+        "clusters x items",
+        "correlation",
+        "discordance",
+        "margin, points",
+        "false difference, naive",
+        "fixed",
+    ]
+    head += (
+        "stopping early",
+        "equivalent if equal, fixed",
+        "false equivalence, naive",
+        "fixed",
+        "stopping early",
     )
-
-
-def _cluster_p(d: Floats, labels: Ints, margin: float) -> list[float]:
-    """As `stats.margin` puts the tests by cluster together."""
-    above, below = cluster_tests(d, labels, [0.0, -margin, margin])
-    return [above[0], below[0], above[1], below[2]]
-
-
-def _direction(
-    rng: np.random.Generator, setting: Clustering, truth: float, size: tuple[int, int], labels: Ints, icc: float = 0.032
-) -> NDArray[np.int8]:
-    psi = setting.discordance
-    mean = 0.5 + 0.5 * truth / psi
-    spread = icc * (psi - truth**2) / (4.0 * psi**2)
-    scale = mean * (1.0 - mean) / spread - 1.0  # of the Beta distribution with this mean and variance
-    chance = rng.beta(mean * scale, (1.0 - mean) * scale, (size[0], setting.clusters))[:, labels]
-    flips = rng.random(size) < psi
-    return np.where(flips, np.where(rng.random(size) < chance, 1, -1), 0).astype(np.int8)
-
-
-def _fate(
-    rng: np.random.Generator, setting: Clustering, truth: float, size: tuple[int, int], labels: Ints, icc: float = 0.032
-) -> NDArray[np.int8]:
-    world = World(capabilities=1, discordance=setting.discordance, difference=truth, damaged=int(truth != 0.0))
-    own, fate = (np.subtract(*draw_scores(world, rng, s)[::-1]) for s in (size, (size[0], setting.clusters)))
-    return np.where(rng.random(size) < np.sqrt(icc), fate[:, labels], own).astype(np.int8)
+    yield table(head, rows)
 
 
 def missing(walks: int, bound: Bound) -> Iterator[str]:
@@ -508,7 +449,8 @@ def missing(walks: int, bound: Bound) -> Iterator[str]:
         "that it alone would have failed; the truth counts them as failed.\n"
     )
     rows = []
-    for i, (kind, share) in enumerate((("at random", 0.05), ("at random", 0.2), ("hidden losses", 0.5), ("hidden losses", 1.0))):
+    kinds = (("at random", 0.05), ("at random", 0.2), ("hidden losses", 0.5), ("hidden losses", 1.0))
+    for i, (kind, share) in enumerate(kinds):
         cells = [kind, f"{100 * share:g} %"]
         for truth in (0.0, -0.05):
             world = World(
@@ -517,16 +459,21 @@ def missing(walks: int, bound: Bound) -> Iterator[str]:
             )  # fmt: skip
             scores = [draw(world, number) for number in range(walks)]
             if kind != "at random":
-                scores = [[_hidden(own[0], share, rng_for(8, i, number))] for number, own in enumerate(scores)]
+                scores = [
+                    [_hidden(own[0], share, rng_for(8, i, number))] for number, own in enumerate(scores)
+                ]
             evidence = [collect(world, own) for own in scores]
-            for times, planned in (((1.0,), (world.items,)), (evidence[0].answered[0][1].times, world.planned)):
+            for times, planned in (
+                ((1.0,), (world.items,)),
+                (evidence[0].answered[0][1].times, world.planned),
+            ):
                 said = [walk(world, seen, planned).verdicts[0] for seen in latch(evidence, times)]
                 wrong = (Verdict.EQUIVALENT,) if truth else (Verdict.BETTER, Verdict.WORSE)
                 rate = Rate(sum(v in wrong for v in said) / walks, walks)
                 cells.append(bound.cell(rate, f"missing {kind} {share:g}, difference {truth:g}"))
         rows.append(cells)
-    head = ("missing", "share", "false difference, fixed", "stopping early", "false equivalence, fixed", "stopping early")
-    yield table(head, rows)
+    head = ("missing", "share", "false difference, fixed", "stopping early")
+    yield table((*head, "false equivalence, fixed", "stopping early"), rows)
 
 
 def _hidden(scores: Scores, share: float, rng: np.random.Generator) -> Scores:
@@ -534,29 +481,42 @@ def _hidden(scores: Scores, share: float, rng: np.random.Generator) -> Scores:
     return replace(scores, student=np.where(lost, np.nan, scores.student))
 
 
-def flipless(_: int) -> Iterator[str]:
+def flipless(limit: Bound) -> Iterator[str]:
     """Tables without a single flip."""
     yield "## Tables without a flip\n"
     yield (
         "Fewest items at which models that never differed are called equivalent. The bound is z² (1 - margin) / margin "
-        "with z = 1.645. Stopping early: fewest items over plans of 20 to 4,000 items. Clusters of 5.\n"
+        "with z = 1.645. Stopping early: fewest items over plans of 20 to 4,000 items. Clusters of 5. Exact bound: the "
+        "n at which a loss of the margin, with every flip a loss, leaves no flip with probability 5 %.\n"
     )
     rows = []
     for margin in (0.01, 0.02, 0.03, 0.05, 0.10):
-        bound = float(ndtri(0.95)) ** 2 * (1.0 - margin) / margin
-        zero = np.zeros(4001, dtype=np.int64)
-        n = np.arange(4001)
-        fixed = _first(table_tests(zero, zero, n, margin))
-        graded = _first(fraction_tests(zero, zero, n, margin))
-        grouped = next(
-            5 * g for g in range(1, 900)
-            if max(_cluster_p(np.zeros(5 * g), np.repeat(np.arange(g), 5), margin)[2:]) <= ALPHA
-        )  # fmt: skip
-        early = min(_first_look(size, margin) for size in range(20, 4001, 20))
-        low = min(fixed, graded, grouped, early) < bound
-        rows.append([f"{100 * margin:g}", f"{bound:.1f}", *(f"{x:,}" for x in (fixed, early, graded, grouped)), "**below !**" if low else "yes"])
-    head = ("margin, points", "bound", "right/wrong, fixed", "stopping early", "fractional, fixed", "clusters, fixed")
-    yield table((*head, "never below the bound"), rows)
+        bound = float(ndtri(1.0 - ALPHA)) ** 2 * (1.0 - margin) / margin
+        zero, n = np.zeros(4001, dtype=np.int64), np.arange(4001)
+        groups = range(1, 900)
+        found = [
+            _first(table_tests(zero, zero, n, margin)),
+            min(_first_look(size, margin) for size in range(20, 4001, 20)),
+            _first(fraction_tests(zero, zero, n, margin)),
+            next(5 * g for g in groups if max(_cluster_zero(5 * g, margin)) <= ALPHA),
+        ]
+        limit.cells += len(found)
+        where = f"without a flip, margin {margin:g}, at least {bound:.0f} items"
+        cells = [f"{x:,}" if x >= bound else limit.fault(f"{x:,}", where) for x in found]
+        rows.append([f"{100 * margin:g}", f"{bound:.1f}", f"{np.log(ALPHA) / np.log1p(-margin):.1f}", *cells])
+    head = (
+        "margin, points",
+        "bound",
+        "exact bound",
+        "right/wrong, fixed",
+        "stopping early",
+        "fractional, fixed",
+    )
+    yield table((*head, "clusters, fixed"), rows)
+
+
+def _cluster_zero(n: int, margin: float) -> list[float]:
+    return cluster_p(np.zeros(n), np.arange(n) // 5, margin)[2:]
 
 
 def _first(p: Floats) -> int:
@@ -571,33 +531,26 @@ def _first_look(n: int, margin: float) -> int:
     return cuts[int(said.argmax())] if said.any() else 10**6
 
 
-def items(outcome: Outcome, n: int) -> str:
-    """Mean items asked as a share of n."""
-    error = float(outcome.items.std()) / np.sqrt(outcome.items.size) / n
-    return f"{outcome.items.mean() / n:.3f} ± {error:.3f}"
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table, numbers to the right."""
-    lines = [f"| {' | '.join(head)} |", f"|{' ---: |' * len(head)}"]
-    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
-
-
 def study(scale: float, say: Callable[[str], None]) -> str:
     """Run every part and return the document."""
-    bound, small = Bound(), lambda draws: max(20, int(draws * scale))
+    bound = Bound()
+
+    def small(draws: int) -> int:
+        return max(20, int(draws * scale))
+
     parts: list[tuple[str, Iterator[str]]] = [
-        ("error rates", errors_and_power(small(20_000), bound)),
+        ("error rates", errors_and_power(small(30_000), bound)),
+        ("every n", every_size(1 if scale == 1.0 else 50, bound)),
         ("power", power(small(5_000))),
-        ("items at twice the effect", average_items(small(5_000), small(1_000))),
+        ("items at twice the effect", average_items(small(5_000), small(1_000), bound)),
         ("futility", futility(small(1_500))),
         ("peeking", peeking(small(4_000), bound)),
         ("capabilities", several(small(100_000), bound)),
         ("whole audits", families(small(1_000), bound)),
-        ("samples", samples(small(10_000), bound)),
-        ("clusters", clusters(small(1_500), bound)),
-        ("missing", missing(small(1_500), bound)),
-        ("no flips", flipless(0)),
+        ("samples", samples(small(20_000), bound)),
+        ("clusters", clusters(small(4_000), bound)),
+        ("missing", missing(small(2_000), bound)),
+        ("no flips", flipless(bound)),
     ]
     body = []
     for name, part in parts:
@@ -608,23 +561,27 @@ def study(scale: float, say: Callable[[str], None]) -> str:
 
 
 def _front(bound: Bound, scale: float) -> str:
-    over = "\n".join(f"- {line}" for line in bound.over)
+    over = "".join(f"\n- {line}" for line in bound.over)
     command = "python tools/validation_study.py" + (" --quick" if scale < 1.0 else "")
+    versions = f"Hydrometer {__version__}, Python {platform.python_version()}, NumPy {np.__version__}"
+    versions += f", SciPy {scipy.__version__}"
     return f"""# Validation of the verdicts
 
-How often the verdicts are wrong, and what they find, where the truth is known. Written by `{command}`, seed {SEED}, with
-Hydrometer {__version__}, Python {platform.python_version()}, NumPy {np.__version__}, SciPy {scipy.__version__}; the same
-versions give the same digits. Rates are in percent, ± is one Monte-Carlo standard error; rates without it are exact.
+How often the verdicts are wrong, and what they find, where the truth is known. Written by `{command}`,
+seed {SEED}, with {versions}; the same versions give the same digits.
+Rates are in percent, ± is one Monte-Carlo standard error; rates without it are exact.
 
-**Result.** Of {bound.cells} rates that must not exceed {100 * ALPHA:g} %, {len(bound.over)} do so by more than three
-Monte-Carlo errors (exact ones by anything at all); they are marked `!`. The largest is {bound.largest.text()} %.
-{over}
+**Result.** Of {bound.cells} numbers with a bound (false verdicts at most {100 * ALPHA:g} %, items at twice the design
+effect at most 0.36 of the fixed ones, no equivalence without a flip below the known n), {len(bound.over)} break it,
+drawn rates by more than three Monte-Carlo errors, exact ones by anything at all. They are marked `!`.{over}
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the document."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="a fiftieth of the draws, for tests")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "validation.md")
     args = parser.parse_args(arguments)

@@ -17,6 +17,8 @@ from typing import Annotated, Any
 import typer
 
 from hydrometer.cli.compare import compare
+from hydrometer.cli.plan import plan
+from hydrometer.cli.simulate import simulate
 from hydrometer.errors import HydrometerError, UsageError
 from hydrometer.version import __version__
 
@@ -80,7 +82,7 @@ def audit(  # noqa: PLR0913 - one parameter per documented option
     ],
     student: Annotated[str, typer.Argument(help="The distillation made from it, in the same forms.")],
     suite: Annotated[str, typer.Option(help="Size of the audit: quick, standard or full.")] = "quick",
-    task: Annotated[list[str] | None, typer.Option(help="Only this task; may be repeated.")] = None,
+    task: Annotated[list[str] | None, typer.Option(help="Only this task, or a .jsonl file of own questions; may be repeated.")] = None,
     items: Annotated[int, typer.Option(help="Items per task; 0 for the suite's own numbers.")] = 0,
     margin: Annotated[
         float, typer.Option(help="Largest loss that still counts as equivalent, 0.03 = 3 points.")
@@ -205,6 +207,8 @@ def tasks(as_json: Json = False) -> None:
 
 
 app.command()(compare)
+app.command()(plan)
+app.command()(simulate)
 
 
 def _run_audit(base: str, student: str, out: Path, options: dict[str, Any], *, as_json: bool) -> None:

@@ -248,7 +248,7 @@ class _Table(NamedTuple):
     slopes: Floats
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)
 def _table(times: tuple[float, ...]) -> _Table:
     """Tabulate the boundaries. In u and z the curves are almost straight, so few levels give many digits."""
     # Dense near 0: they bend most near alpha = 1, where little is left within the bounds at the last looks.

@@ -171,7 +171,7 @@ def _answer(row: dict[str, Any], where: str) -> dict[str, Any]:
     if grader == "number" and not _number(answer):
         msg = f"{where}: the answer {answer!r} is not a number"
         raise UsageError(msg)
-    if grader == "option" and (not _texts(options) or answer not in options):
+    if grader == "option" and (options is None or not _texts(options) or answer not in options):
         msg = f"{where}: options must be texts, and answer one of them"
         raise UsageError(msg)
     if grader in ("exact", "contains") and (not isinstance(answer, str) or not normalise(answer)):
