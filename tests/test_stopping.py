@@ -273,6 +273,12 @@ class TestFloor:
         assert any(f.aspect == "margin" and f.standing is Standing.UNDECLARED for f in result.findings)
         assert "--items" in result.headline
 
+    def test_too_few_answers_are_not_called_a_fault_of_the_base(self, tmp_path: Path) -> None:
+        mute = World(base=lambda r: adder(r) if int(adder(r).text) % 8 == 0 else Completion(text="well"))
+        result = run(mute, tmp_path, n=400, floor=True, fixed=True)
+        assert result.verdict is Verdict.INVALID
+        assert "only 100 items were answered twice" in result.headline
+
     def test_too_few_items_are_refused_before_anything_is_asked(self, tmp_path: Path) -> None:
         world = World()
         with pytest.raises(UsageError, match="takes 199 to show"):

@@ -17,6 +17,7 @@ from hydrometer.items import Request
 from hydrometer.pairing import answered
 from hydrometer.plan import Entry
 from hydrometer.result import Finding, Floor, ItemResult, Standing
+from hydrometer.stats.estimate import Estimate
 from hydrometer.stats.floor import excess_flips, noise_floor
 from hydrometer.stats.margin import four_tests
 from hydrometer.stats.paired import estimate
@@ -74,13 +75,7 @@ def floor_findings(
             base="first pass of the base",
             student=f"second pass of the base: {words}",
             standing=Standing.EQUAL if sound else Standing.UNDECLARED,
-            message=""
-            if sound
-            else (
-                "the base is not equivalent to itself within half the margin, so nothing measured here is the "
-                "student's doing: look at the server and its batching, decode one request at a time (--slots 1), or "
-                "raise --items"
-            ),
+            message="" if sound else _fault(found, floor.flips, margin, alpha),
         )
     ]
     floors = {name: noise_floor(floor.flips, found.n, n) for name, n in planned.items()}
@@ -96,6 +91,19 @@ def floor_findings(
             )
         )
     return tuple(findings)
+
+
+def _fault(found: Estimate, flips: int, margin: float, alpha: float) -> str:
+    """Why a floor is not sound: too few answers to tell, or a base that differs from itself."""
+    if found.n < pairs_for_equivalence(margin / 2.0, 0.0, alpha=alpha):
+        return (
+            f"only {found.n} items were answered twice, too few to show that the base is equivalent to itself within "
+            "half the margin: look at the replies that could not be graded, or raise --items"
+        )
+    return (
+        f"the base is not equivalent to itself within half the margin ({flips} flips), so nothing measured here is the "
+        "student's doing: look at the server and its batching, decode one request at a time (--slots 1), or raise --items"
+    )
 
 
 def with_excess(floor: Floor, passes: Sequence[ItemResult], items: Sequence[ItemResult]) -> Floor:
