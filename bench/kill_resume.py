@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 TASKS = ("arithmetic", "copying", "recall", "knowledge_facts", "commonsense", "constraints")
@@ -47,6 +48,18 @@ def answers(store: Path) -> int:
         return 0
     finally:
         db.close()
+
+
+def differences(one: object, other: object, path: str) -> Iterator[str]:
+    """Yield where two JSON values differ, with both values."""
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        for key in one:
+            yield from differences(one[key], other[key], f"{path}.{key}")
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for number, (left, right) in enumerate(zip(one, other, strict=True)):
+            yield from differences(left, right, f"{path}[{number}]")
+    elif one != other:
+        yield f"{path}: {one!r} -> {other!r}"
 
 
 def main() -> None:
@@ -82,7 +95,8 @@ def main() -> None:
             f"last run asked {asked} of {total}, {kept} were kept: {'none' if asked == total - kept else 'SOME'} asked twice"
         )
         for part in ("verdict", "capabilities", "tasks", "tokens", "items"):
-            print(f"{part}: {'same' if result[part] == undisturbed[part] else 'DIFFERENT'}")
+            where = list(differences(undisturbed[part], result[part], part))
+            print("\n".join([f"{part}: DIFFERENT", *where[:5]]) if where else f"{part}: same")
 
 
 if __name__ == "__main__":

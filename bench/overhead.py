@@ -43,16 +43,19 @@ def main() -> None:
         for name, tasks, items in (("generate", GENERATED, args.items), ("score", SCORED, args.items * 3)):
             file = Path(folder, f"{name}.json")
             file.write_text(json.dumps(requests(tasks, items)))
-            ratios = []
+            both: list[tuple[float, float]] = []
             for number in range(args.rounds):
                 ours, slots = our_seconds(tasks, items, Path(folder, f"{name}-{number}"))
                 raw = raw_seconds(name, file, slots)
-                ratios.append(ours / raw)
+                both.append((ours, raw))
                 print(
                     f"{name} round {number + 1}: ours {ours:.2f} s, raw {raw:.2f} s, ratio {ours / raw:.3f}",
                     flush=True,
                 )
-            print(f"{name}: median ratio {statistics.median(ratios):.3f} of {args.rounds} rounds")
+            middle = statistics.median(ours / raw for ours, raw in both)
+            # Other processes only ever add time: the fastest rounds of each are the least disturbed ones.
+            best = min(ours for ours, _ in both) / min(raw for _, raw in both)
+            print(f"{name}: of {args.rounds} rounds, median ratio {middle:.3f}, fastest over fastest {best:.3f}")
 
 
 def requests(tasks: tuple[str, ...], items: int) -> list[dict[str, object]]:

@@ -1,6 +1,6 @@
 """Do replies depend on the order of requests? Asks each bundled model the same requests in two orders.
 
-    python bench/stability.py [--items 8] [--models bundled:base,bundled:student]
+    python bench/stability.py [--items 8] [--models bundled:base,bundled:student] [--slots 16]
 
 A resumed run asks what is missing, in other batches than an undisturbed one; it gives the same result only if replies do
 not depend on what was decoded beside them.
@@ -23,6 +23,7 @@ def main() -> None:
     )
     parser.add_argument("--items", type=int, default=8)
     parser.add_argument("--models", default="bundled:base,bundled:student")
+    parser.add_argument("--slots", type=int, default=0, help="0 for the engine's choice")
     args = parser.parse_args()
     tasks = [task for task in map(load_task, TASKS) if task.kind is Kind.GENERATE]
     wanted = [
@@ -37,7 +38,7 @@ def main() -> None:
             if shuffle is not None:
                 random.Random(shuffle).shuffle(order)
                 order = order[len(order) // 3 :] + order[: len(order) // 3]
-            with open_engine(parse_ref(model), EngineSettings()) as engine:
+            with open_engine(parse_ref(model), EngineSettings(slots=args.slots)) as engine:
                 half = len(order) // 2
                 answers = (
                     [*engine.generate(order[:half]), *engine.generate(order[half:])]

@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("grading", "plan", "pairing"),
     ("preflight", "verdict", "planning"),
     ("summary", "stopping", "asking", "floor", "facets"),
-    ("run", "comparison", "simulate"),
+    ("run", "comparison", "simulate", "inspection"),
     ("report", "frames"),
     ("api", "verify"),
     ("cli",),

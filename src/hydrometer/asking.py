@@ -36,6 +36,8 @@ class Respondent:
         reused: Requests the store already had an answer to.
         tokens: Tokens of all replies so far, kept ones included.
         seconds: Wall time of the asking.
+        planned: Requests planned, for a progress bar.
+        template: Source of its chat template, known once it was identified.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Respondent:
         self.asked = self.reused = self.tokens = 0
         self.seconds = 0.0
         self.planned = 0
+        self.template = ""
 
     def open(self) -> Engine:
         """Return the engine, opened if it is not."""
@@ -87,6 +90,7 @@ class Respondent:
             engine = self.open()
             found = engine.identity()
             self._progress.advance()
+            self.template = engine.chat_template
             family = found.family or family_of(found.architecture, engine.chat_template, found.label)
             self._identity = replace(found, family=family)
         return self._identity

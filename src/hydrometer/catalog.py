@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import cast
 
 from hydrometer.engines.base import Engine, EngineOpener, EngineSettings
 from hydrometer.errors import MissingPackageError, UnknownNameError
 from hydrometer.spec import ModelRef
 from hydrometer.tasks.base import Task
+from hydrometer.tasks.user_file import PREFIX, load_user_task, task_for_grading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +65,15 @@ TASKS: dict[str, str] = {
     "constraints": "hydrometer.tasks.constraints:Constraints",
     "system_prompt": "hydrometer.tasks.system_prompt:SystemPrompt",
     "json_output": "hydrometer.tasks.json_output:JsonOutput",
+    "code_functions": "hydrometer.tasks.code_functions:CodeFunctions",
+    "tool_calls": "hydrometer.tasks.tool_calls:ToolCalls",
     "recall": "hydrometer.tasks.recall:Recall",
     "needle": "hydrometer.tasks.needle:Needle",
     "copying": "hydrometer.tasks.copying:Copying",
+    "long_chains": "hydrometer.tasks.long_chains:LongChains",
+    "nuance": "hydrometer.tasks.nuance:Nuance",
+    "honesty": "hydrometer.tasks.honesty:Honesty",
+    "competition_math": "hydrometer.tasks.competition_math:CompetitionMath",
 }
 """Name to `module:Class`."""
 
@@ -93,14 +101,24 @@ def open_engine(ref: ModelRef, settings: EngineSettings) -> Engine:
 
 
 def load_task(name: str) -> Task:
-    """Return a task by its name.
+    """Return a task by its name, or the one of a user's `.jsonl` file by its path.
 
     Raises:
         UnknownNameError: There is no such task.
+        UsageError: The file holds no questions.
     """
+    if name.endswith(".jsonl"):
+        return load_user_task(Path(name))
     if name not in TASKS:
         raise UnknownNameError.among("task", name, TASKS)
     return cast("type[Task]", _load(TASKS[name]))()
+
+
+def task_of(name: str) -> Task | None:
+    """Return the task that graded a stored item, None if it is not known here; a user's file is not needed for it."""
+    if name.startswith(PREFIX):
+        return task_for_grading(name)
+    return load_task(name) if name in TASKS else None
 
 
 def _load(place: str) -> object:

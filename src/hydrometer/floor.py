@@ -101,8 +101,9 @@ def _fault(found: Estimate, flips: int, margin: float, alpha: float) -> str:
             "half the margin: look at the replies that could not be graded, or raise --items"
         )
     return (
-        f"the base is not equivalent to itself within half the margin ({flips} flips), so nothing measured here is the "
-        "student's doing: look at the server and its batching, decode one request at a time (--slots 1), or raise --items"
+        f"the base is not equivalent to itself within half the margin ({flips} flips), so nothing measured here is "
+        "the student's doing: look at the server and its batching, decode one request at a time (--slots 1), or raise "
+        "--items"
     )
 
 

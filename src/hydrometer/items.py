@@ -8,11 +8,15 @@ from typing import Any, Literal, NamedTuple
 
 from hydrometer.canon import digest
 
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tools", "calls", "tool"]
 
 
 class Message(NamedTuple):
-    """One turn of a conversation."""
+    """One turn of a conversation, or what `templates.tools` puts between turns as JSON.
+
+    That is the offered tools before the first turn (role `tools`), the assistant's calls of tools (`calls`) and the
+    result of one (`tool`). They are content of the conversation like any turn, and so of every digest.
+    """
 
     role: Role
     content: str

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hydrometer.canon import digest
-from hydrometer.items import Decoding, Item, Kind, Request
+from hydrometer.items import Decoding, Item, Kind, Message, Request
 from hydrometer.spec import AuditSpec
 from hydrometer.tasks.base import Task
+from hydrometer.templates.tools import described
 
 SideName = Literal["base", "student"]
 
@@ -39,6 +40,7 @@ def make_plan(
     base_decoding: Decoding,
     student_decoding: Decoding,
     choice_method: str,
+    describe_tools: bool = False,
 ) -> tuple[Entry, ...]:
     """Return the entries of an audit, task by task.
 
@@ -48,25 +50,35 @@ def make_plan(
         base_decoding: Sampling settings of the base.
         student_decoding: Sampling settings of the student.
         choice_method: How choices are scored, the same for both models.
+        describe_tools: Whether offered tools are written into the conversation, because one of the two templates has no
+            place for them.
     """
     return tuple(
         Entry(
             task=task,
             item=item,
-            base=_request(spec, item, base_decoding, choice_method),
-            student=_request(spec, item, student_decoding, choice_method),
+            base=_request(spec, item, messages, base_decoding, choice_method),
+            student=_request(spec, item, messages, student_decoding, choice_method),
         )
         for task, number in tasks.items()
         for item in task.items(number, spec.seed)
+        for messages in (described(item.messages) if describe_tools else item.messages,)
     )
 
 
-def _request(spec: AuditSpec, item: Item, decoding: Decoding, choice_method: str) -> Request:
+def offers_tools(item: Item) -> bool:
+    """Return whether an item's conversation offers tools."""
+    return any(message.role == "tools" for message in item.messages)
+
+
+def _request(
+    spec: AuditSpec, item: Item, messages: tuple[Message, ...], decoding: Decoding, choice_method: str
+) -> Request:
     if item.kind is Kind.CHOICES:
         # Scoring draws nothing: neither a seed nor sampling settings may split the cache.
         return Request(
             kind=item.kind,
-            messages=item.messages,
+            messages=messages,
             choices=item.choices,
             max_tokens=0,
             thinking=spec.thinking,
@@ -76,7 +88,7 @@ def _request(spec: AuditSpec, item: Item, decoding: Decoding, choice_method: str
     seed = 0 if decoding.greedy else int(digest([spec.seed, item.id])[3:10], 16)
     return Request(
         kind=item.kind,
-        messages=item.messages,
+        messages=messages,
         max_tokens=spec.max_tokens or item.max_tokens,
         decoding=decoding,
         thinking=spec.thinking,

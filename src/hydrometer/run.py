@@ -21,7 +21,7 @@ from hydrometer.floor import check_size, floor_findings, measure_floor, second_t
 from hydrometer.grading import grader_name
 from hydrometer.items import Kind, Request
 from hydrometer.outcomes import Status
-from hydrometer.plan import Entry, SideName, make_plan
+from hydrometer.plan import Entry, SideName, make_plan, offers_tools
 from hydrometer.preflight import compare_setups, is_valid
 from hydrometer.progress import Progress, Sight
 from hydrometer.provenance import Environment, ModelIdentity
@@ -50,6 +50,8 @@ from hydrometer.summary import (
     token_prices,
 )
 from hydrometer.tasks.base import Task
+from hydrometer.templates.render import takes_tools
+from hydrometer.templates.tools import DESCRIBED_NOTE
 from hydrometer.verdict import headline, judge, overall
 
 
@@ -61,6 +63,7 @@ class Setup:
     student: ModelIdentity
     samplings: tuple[Sampling, Sampling]
     choice_method: str
+    describe_tools: bool
     findings: tuple[Finding, ...]
 
 
@@ -150,7 +153,12 @@ class Runner:
             findings = (*findings, _no_choices(base.capabilities, can))
         findings = (*findings, *(_left_out(t, t.unavailable()) for t in self.tasks if t.unavailable()))
         return Setup(
-            base=base.identity, student=who, samplings=samplings, choice_method=method, findings=findings
+            base=base.identity,
+            student=who,
+            samplings=samplings,
+            choice_method=method,
+            describe_tools=not (takes_tools(base.template) and takes_tools(student.template)),
+            findings=findings,
         )
 
     def _plan(self, setup: Setup) -> tuple[Entry, ...]:
@@ -166,6 +174,7 @@ class Runner:
             base_decoding=setup.samplings[0].decoding,
             student_decoding=setup.samplings[1].decoding,
             choice_method=setup.choice_method,
+            describe_tools=setup.describe_tools,
         )
 
     def _gather(self, base: Respondent, student: Respondent, entries: Sequence[Entry]) -> Evidence:
@@ -267,6 +276,8 @@ class Runner:
         created: datetime,
     ) -> AuditResult:
         findings = (*setup.findings, *evidence.findings)
+        if setup.describe_tools and any(offers_tools(entry.item) for entry in evidence.entries):
+            findings = (*findings, _described())
         valid = is_valid(findings)
         questions = [Question(entry.task, entry.item) for entry in evidence.entries]
         courses = {r.capability: r.course for r in evidence.capabilities if r.course}
@@ -352,6 +363,16 @@ def _no_choices(base: Capabilities, student: Capabilities) -> Finding:
         student=", ".join(student.choice_methods) or "none",
         standing=Standing.NOTE,
         message="no way to score choices is common to both: tasks with choices are left out",
+    )
+
+
+def _described() -> Finding:
+    return Finding(
+        aspect="tools",
+        base="described in the user's turn",
+        student="described in the user's turn",
+        standing=Standing.NOTE,
+        message=DESCRIBED_NOTE,
     )
 
 

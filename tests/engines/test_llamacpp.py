@@ -16,15 +16,16 @@ from typing import Any
 
 import pytest
 
+from hydrometer.canon import digest_file
 from hydrometer.checkpoint.gguf import GgufHeader, TensorInfo
 from hydrometer.engines.base import Engine, EngineSettings
-from hydrometer.engines.llamacpp import LlamaCppEngine, check_adapter, open_model
+from hydrometer.engines.llamacpp import SLOTS, LlamaCppEngine, check_adapter, default_slots, open_model
 from hydrometer.errors import ModelError, UnknownNameError
 from hydrometer.items import Kind, Message, Request
 from hydrometer.outcomes import Completion, Finish
 from hydrometer.spec import ModelRef
 
-SETTINGS = EngineSettings(threads=2, slots=4, context=512)
+SETTINGS = EngineSettings(threads=2, slots=1, context=512)
 QUESTIONS = ("Where do fish live?", "What is 3+4?", "Which colour is the sky?", "Who wrote Hamlet?", "What is ice?")
 CHOICES = ("In the deep water", "Seven")
 HALF_CHARACTERS = "blue 🦑漢字!"
@@ -151,6 +152,39 @@ def test_what_llama_cpp_cannot_load_is_one_line(tmp_path: Path, capfd: pytest.Ca
     assert "martian" in str(caught.value)
 
 
+# --- slots ------------------------------------------------------------------------------------------------------
+
+
+def devices(*kinds: str) -> list[dict[str, Any]]:
+    """What `xllamacpp.get_device_info` would list, with the binding's own enumeration."""
+    native = pytest.importorskip("xllamacpp", reason="needs the llamacpp extra")
+    members = native.ggml_backend_dev_type.__members__
+    return [{"name": kind, "type": members[f"GGML_BACKEND_DEVICE_TYPE_{kind}"]} for kind in kinds]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "slots"),
+    [((), 1), (("CPU",), 1), (("ACCEL", "CPU"), 1), (("GPU", "CPU"), SLOTS), (("CPU", "IGPU"), SLOTS)],
+)
+def test_one_slot_without_a_gpu(kinds: tuple[str, ...], slots: int) -> None:
+    assert default_slots(devices(*kinds)) == slots
+
+
+@pytest.mark.bundled
+@pytest.mark.parametrize(
+    ("kinds", "wanted", "slots"), [(("CPU",), 0, 1), (("GPU", "CPU"), 0, SLOTS), (("CPU",), 3, 3), (("GPU",), 2, 2)]
+)
+def test_a_number_of_slots_overrides_the_devices(
+    kinds: tuple[str, ...], wanted: int, slots: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = devices(*kinds)
+    monkeypatch.setattr("xllamacpp.get_device_info", lambda: seen)
+    with open_model(ref(bundled()), replace(SETTINGS, slots=wanted)) as engine:
+        assert engine._server.props()["total_slots"] == slots
+        # What is decoded beside a reply can change it: replies of another number of slots are other replies.
+        assert engine.identity().settings["slots"] == slots
+
+
 # --- the bundled model ------------------------------------------------------------------------------------------
 
 
@@ -176,6 +210,38 @@ def test_replies_do_not_depend_on_order_company_or_cache(engine: LlamaCppEngine)
     assert len(once) == len(requests)
     assert once == again
     assert alone == {requests[3].digest: once[requests[3].digest]}
+
+
+@pytest.mark.bundled
+def test_a_file_is_hashed_once_until_it_changes(
+    engine: LlamaCppEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[Path] = []
+    monkeypatch.setattr(
+        "hydrometer.engines.llamacpp.digest_file", lambda path: hashed.append(path) or digest_file(path)
+    )
+    copy = lora(tmp_path / "lora.gguf")
+    before = []
+    for _ in range(2):
+        with open_model(ref(bundled(), copy), SETTINGS) as opened:
+            before.append(opened.identity())
+    assert before[0] == before[1]
+    assert hashed.count(copy) == 1
+    lora(copy, scale=0.25)
+    os.utime(copy, ns=(0, 0))
+    with open_model(ref(bundled(), copy), SETTINGS) as opened:
+        assert opened.identity().adapter == digest_file(copy) != before[0].adapter
+
+
+@pytest.mark.bundled
+@pytest.mark.parametrize("method", ["continuation", "letters"])
+def test_scores_do_not_depend_on_what_the_slot_computed_before(engine: LlamaCppEngine, method: str) -> None:
+    """Long prompts with a long common beginning: what is left to compute then has another size in every order."""
+    story = "The fox went down to the river and looked for fish among the stones. " * 4
+    requests = [choose(story * (1 + n % 2) + question, *CHOICES) for n, question in enumerate(QUESTIONS)]
+    together = scores(engine, requests, method)
+    apart = [scores(engine, [request], method)[0] for request in reversed(requests)][::-1]
+    assert apart == together
 
 
 @pytest.mark.bundled
@@ -223,7 +289,7 @@ def test_interrupt_is_prompt_and_close_frees_the_port() -> None:
     bundled()
     code = (
         "import test_llamacpp as t\n"
-        "e = t.open_model(t.ref(t.bundled()), t.SETTINGS)\n"
+        "e = t.open_model(t.ref(t.bundled()), t.replace(t.SETTINGS, slots=4))\n"
         "try:\n"
         "    for a in e.generate([t.ask('Go.', 1)] + [t.ask(f'Count from {i} to 9999.', 450) for i in range(9)]):\n"
         "        print('one', flush=True)\n"

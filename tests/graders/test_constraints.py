@@ -10,20 +10,13 @@ from hydrometer.outcomes import Status
 
 EXAMPLES: list[tuple[dict[str, Any], str, str]] = [
     ({"check": "max_words", "number": 3}, "The sea's well-known.", "The sea is deep."),
-    ({"check": "min_words", "number": 3}, "The sea rises.", "The sea --"),
-    ({"check": "exact_words", "number": 2}, "Blue sea!", "Blue"),
     ({"check": "includes", "word": "blue"}, "So BLUE.", "Bluebells"),
-    ({"check": "lacks_word", "word": "blue"}, "Bluebells", "A blue sea"),
-    ({"check": "lacks_letter", "letter": "z"}, "The sea", "A Zoo"),
     ({"check": "lacks_commas"}, "One two", "One, two"),
     ({"check": "starts_with", "phrase": "Today"}, '"today it rains."', "It rains today"),
     ({"check": "ends_with", "phrase": "every day"}, "It rains Every day.", "It rains every day now."),
-    ({"check": "ends_with_mark", "mark": "!"}, "Rain!\n", "Rain."),
     ({"check": "lowercase"}, "rain, rain.", "Rain"),
     ({"check": "uppercase"}, "RAIN 12!", "RAIn"),
-    ({"check": "bullets", "number": 2}, "- one\n* two", "- one\n- two\n- three"),
     ({"check": "only", "words": ["yes", "no"]}, "**Yes.**", "Yes, it is."),
-    ({"check": "digits_only"}, " 12.", "12 apples"),
 ]
 
 

@@ -3,11 +3,13 @@
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.resources import files
 
 import pytest
 import sample
+import sample_facets
 
 from hydrometer.report.html import SIZE_LIMIT, render_html
 from hydrometer.result import AuditResult
@@ -48,7 +50,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def text() -> str:
-    return render_html(sample.sample())
+    return render_html(sample_facets.full())
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +152,78 @@ def test_an_invalid_setup_has_a_page_without_scores() -> None:
     ids = {attrs.get("id") for _, attrs in page.tags}
     assert {"setup", "reading", "reproduce"} <= ids
     assert not {"verdict", "price", "tasks", "items"} & ids
+
+
+def test_every_part_that_has_something_is_on_the_page_and_in_its_contents(page: Page) -> None:
+    ids = {attrs.get("id") for _, attrs in page.tags}
+    links = {attrs.get("href") for tag, attrs in page.tags if tag == "a"}
+    for part in ("budgets", "tiers", "behaviours"):
+        assert part in ids
+        assert f"#{part}" in links
+    bare = Page(render_html(sample.sample()))
+    assert not {"budgets", "tiers", "behaviours"} & {attrs.get("id") for _, attrs in bare.tags}
+
+
+def test_charts_read_without_colour_and_each_has_its_table(page: Page) -> None:
+    charts = [attrs for tag, attrs in page.tags if tag == "svg" and attrs.get("class") == "plot curves"]
+    assert len(charts) == 3 + 4
+    assert all(attrs["role"] == "img" and attrs["aria-labelledby"] for attrs in charts)
+    shown = "".join(page.texts)
+    for text in ("base 64.0", "student 43.0", "At 512: base 64.0 %, student 43.0 %. The table below holds"):
+        assert text in shown
+    assert len(re.findall(r"(?<!The same) in numbers\n", shown)) == len(charts)
+    assert re.search(r"\.course\.base \{[^}]*stroke-dasharray", STYLE)
+    assert not re.search(r"\.course\.student \{[^}]*stroke-dasharray", STYLE)
+
+
+def test_behaviours_filter_items_and_stand_in_their_order(page: Page) -> None:
+    signs = [(attrs.get("data-signs") or "").split() for _, attrs in page.tags if "data-change" in attrs]
+    options = {attrs.get("value") for tag, attrs in page.tags if tag == "option"}
+    assert {"loop", "identity_claim", "refusal"} <= options
+    assert sum("loop" in own for own in signs) == 3
+    shown = "".join(page.texts)
+    assert shown.index("loopturns in circles") < shown.index("identity claimsays to be")
+
+
+def test_items_that_do_not_fit_are_not_linked(page: Page, text: str) -> None:
+    def linked(tags: list[tuple[str, dict[str, str | None]]]) -> set[str]:
+        return {
+            (a["href"] or "").removeprefix("#") for t, a in tags if t == "a" and "item-" in (a["href"] or "")
+        }
+
+    assert len(linked(page.tags)) == 4
+    first = text.index('<details class="item')
+    small = render_html(sample_facets.full(), limit=len(text[:first].encode()) + 20_000)
+    tags = Page(small).tags
+    ids = {attrs.get("id") for _, attrs in tags}
+    assert sum("data-change" in attrs for _, attrs in tags) > 0
+    assert len(linked(tags)) < 4
+    assert linked(tags) <= ids
+
+
+@pytest.mark.parametrize("hostile", sample.HOSTILE)
+def test_hostile_names_of_tiers_behaviours_and_signs_stay_text(hostile: str) -> None:
+    loop = replace(sample_facets.LOOP, behaviour=hostile, summary=hostile)
+    marked = replace(sample.reply(1.0, "a"), signs=(hostile, f"loop: {hostile}"))
+    result = sample_facets.full(
+        behaviours=(loop,),
+        tiers=tuple(replace(t, task=hostile, tier=hostile + t.tier) for t in sample_facets.tiers()),
+        cuts=(replace(sample_facets.CUT, capability=hostile),),
+        budgets=tuple(replace(point, capability=hostile) for point in sample_facets.budgets()[:6]),
+        items=(sample.item(1, marked, marked),),
+    )
+    page = Page(render_html(result))
+    assert page.open == []
+    assert sum(tag == "script" for tag, _ in page.tags) == 1
+    assert not {"img", "b", "textarea"} & {tag for tag, _ in page.tags}
+    assert not {"\x1b", "\x00", "\x07"} & set("".join(page.texts))
+
+
+def test_two_thousand_items_stay_within_three_megabytes() -> None:
+    signs = ("loop: the last 12 tokens repeat 9 times", "refusal: says that it cannot")
+    marked = replace(sample.reply(0.0, "It is Lyon. " * 6), signs=signs)
+    items = tuple(sample.item(n, sample.reply(1.0, "It is Paris. " * 6), marked) for n in range(2000))
+    assert len(render_html(sample_facets.full(items=items)).encode()) <= SIZE_LIMIT
 
 
 def _luminance(colour: str) -> float:

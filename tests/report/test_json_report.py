@@ -8,12 +8,17 @@ from pathlib import Path
 
 import pytest
 import sample
+import sample_facets
 
 from hydrometer.errors import EvidenceCorruptError, EvidenceError, EvidenceVersionError
 from hydrometer.report.json_report import from_json, json_schema, to_json, write
 
 
-@pytest.mark.parametrize("result", [sample.sample(), sample.invalid()], ids=["full", "invalid"])
+@pytest.mark.parametrize(
+    "result",
+    [sample.sample(), sample.invalid(), sample_facets.full()],
+    ids=["plain", "invalid", "full"],
+)
 def test_round_trip_is_exact(result, tmp_path: Path) -> None:
     path, page = write(result, tmp_path / "new" / "folder")
     assert (path.name, page.name) == ("report.json", "report.html")

@@ -2,9 +2,11 @@
 
 import io
 import re
+from dataclasses import replace
 
 import pytest
 import sample
+import sample_facets
 from rich.console import Console
 from rich.text import Text
 
@@ -24,7 +26,7 @@ def printed(result: AuditResult, width: int, encoding: str = "utf-8", **options:
 @pytest.mark.parametrize("width", [80, 100, 120])
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 def test_no_line_is_wider_than_the_terminal_and_rows_stay_whole(width: int, encoding: str) -> None:
-    lines = printed(sample.sample(), width, encoding).splitlines()
+    lines = printed(sample_facets.full(), width, encoding).splitlines()
     assert all(len(line) <= width for line in lines if not line.startswith("Report"))
     for values in (("71.0", "62.0", "-9.0", "120", "+6/-17", "3/6"), ("88.0", "88.2", "+0.2", "600")):
         assert any(all(value in line.split() for value in values) for line in lines), values
@@ -85,3 +87,30 @@ def test_alarms_and_setup_differences_are_shown() -> None:
     assert "Alarm needle: no reply of the base could be graded" in text
     assert "precision, declared difference: base Q8_0, student Q4_1. A difference could come" in text
     assert "sha256:9f9f9f9f9f9f…" in text
+
+
+def test_cuts_flips_and_behaviours_are_told_where_they_matter() -> None:
+    text = " ".join(printed(sample_facets.full(), 80).split())
+    assert "Cut arithmetic: 4 of 36 replies of the base, 19 of 36 of the student" in text
+    # 2 of 120 cut replies are too few to speak of here.
+    assert "Cut instruction following" not in text
+    assert "Budget On arithmetic the ranking depends on the budget" in text
+    assert "Behaves loop: 31 % of the student's replies, 2 % of the base's, +29.0 [20.1, 37.9] points" in text
+    assert "no proof of who the teacher was" in text
+    # Its interval holds zero.
+    assert "Behaves refusal" not in text
+
+
+def test_the_figures_over_all_capabilities_are_told() -> None:
+    text = " ".join(printed(sample_facets.full(), 80).split())
+    for start in ("Overall -2.5 points [-5.0, 0.1]", "Asked 210 of 720 planned items", "Noise asked twice"):
+        assert start in text
+
+
+@pytest.mark.parametrize("hostile", sample.HOSTILE)
+def test_hostile_names_of_behaviours_do_not_break_the_terminal(hostile: str) -> None:
+    loop = replace(sample_facets.LOOP, behaviour=hostile)
+    cut = replace(sample_facets.CUT, capability=hostile)
+    text = printed(sample_facets.full(behaviours=(loop,), cuts=(cut,)), 80)
+    assert not {"\x1b", "\x07", "\x00", "\u202e"} & set(text)
+    assert all(len(line) <= 80 for line in text.splitlines() if not line.startswith("Report"))

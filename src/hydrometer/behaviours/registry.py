@@ -1,21 +1,32 @@
-"""All behaviours that are looked for."""
+"""All behaviours, in the order of reports."""
 
 from __future__ import annotations
 
+from hydrometer.behaviours import corruption, think_tags
 from hydrometer.behaviours.base import Behaviour, Observed, Sign
-from hydrometer.behaviours.refusal import VERSION, looks_refused
-
-
-def _refusal(observed: Observed) -> Sign | None:
-    return Sign("the reply refuses") if looks_refused(observed.answer) else None
-
+from hydrometer.behaviours.eos import EOS_WRONG
+from hydrometer.behaviours.giving_up import EMPTY_REPLY, GAVE_UP, SAYS_UNKNOWN
+from hydrometer.behaviours.identity import IDENTITY_CLAIM
+from hydrometer.behaviours.language import LANGUAGE_SWITCH
+from hydrometer.behaviours.loops import LOOP
+from hydrometer.behaviours.refusal import REFUSAL
 
 BEHAVIOURS: tuple[Behaviour, ...] = (
-    Behaviour(name="refusal", version=VERSION, summary="the reply refuses as a whole", detect=_refusal),
+    LOOP,
+    EOS_WRONG,
+    *think_tags.BEHAVIOURS,
+    EMPTY_REPLY,
+    GAVE_UP,
+    SAYS_UNKNOWN,
+    REFUSAL,
+    LANGUAGE_SWITCH,
+    *corruption.BEHAVIOURS,
+    IDENTITY_CLAIM,
 )
+"""Each is reported as excess of the student over the base on the same items."""
 
 
 def find(observed: Observed) -> tuple[tuple[Behaviour, Sign], ...]:
-    """Return the behaviours that show in a reply, with their signs."""
+    """Return every behaviour that a reply shows, with where it shows."""
     signs = ((behaviour, behaviour.detect(observed)) for behaviour in BEHAVIOURS)
     return tuple((behaviour, sign) for behaviour, sign in signs if sign is not None)

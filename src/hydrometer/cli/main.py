@@ -82,7 +82,10 @@ def audit(  # noqa: PLR0913 - one parameter per documented option
     ],
     student: Annotated[str, typer.Argument(help="The distillation made from it, in the same forms.")],
     suite: Annotated[str, typer.Option(help="Size of the audit: quick, standard or full.")] = "quick",
-    task: Annotated[list[str] | None, typer.Option(help="Only this task, or a .jsonl file of own questions; may be repeated.")] = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this task, or a .jsonl file of own questions; may be repeated."),
+    ] = None,
     items: Annotated[int, typer.Option(help="Items per task; 0 for the suite's own numbers.")] = 0,
     margin: Annotated[
         float, typer.Option(help="Largest loss that still counts as equivalent, 0.03 = 3 points.")

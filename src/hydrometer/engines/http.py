@@ -41,6 +41,8 @@ from hydrometer.items import Decoding, Message, Request, Thinking
 from hydrometer.outcomes import ChoiceScore, Completion, Finish
 from hydrometer.provenance import ModelIdentity
 from hydrometer.spec import ModelRef
+from hydrometer.templates.render import takes_tools
+from hydrometer.templates.tools import described, to_chat, write_call
 
 _FINISH = {"length": Finish.LENGTH, "max_tokens": Finish.LENGTH}
 _LAST_N = 32768
@@ -127,7 +129,7 @@ class HttpEngine(ClosingEngine):
         message, reason = choice["message"], str(choice.get("finish_reason") or "stop")
         if reason in _FAILED:
             return _error(f"the server ended the reply with {reason!r}")
-        text, reasoning = str(message.get("content") or ""), reasoning_of(message)
+        text, reasoning = _said(message), reasoning_of(message)
         finish = _FINISH.get(reason, Finish.STOP)
         counted = _counts(reply.body)
         return Completion(
@@ -152,9 +154,12 @@ class HttpEngine(ClosingEngine):
         return self._template.opens_thinking(request)
 
     def _body(self, request: Request) -> dict[str, Any]:
+        messages = request.messages if takes_tools(self._server.template) else described(request.messages)
+        chat = to_chat(messages, as_text=True)
         body: dict[str, Any] = {
             **self._plain_body(request.decoding),
-            "messages": [message._asdict() for message in request.messages],
+            "messages": chat.messages,
+            **({"tools": chat.tools} if chat.tools else {}),
             "max_tokens": request.max_tokens,
             "seed": request.seed,
         }
@@ -264,6 +269,16 @@ def _letters(request: Request, reply: Reply) -> Completion:
         seconds=_seconds(reply),
         served_model=base_name(str(reply.body.get("model") or "")),
     )
+
+
+def _said(message: Mapping[str, Any]) -> str:
+    """Return what was said, with the calls that the server took out of the text put back in one form."""
+    parts = [str(message.get("content") or "")]
+    for call in message.get("tool_calls") or ():
+        function = call.get("function") if isinstance(call, dict) else None
+        if isinstance(function, dict):
+            parts.append(write_call(str(function.get("name") or ""), function.get("arguments") or {}))
+    return "\n".join(part for part in parts if part)
 
 
 def _refused(reply: Reply) -> Completion:

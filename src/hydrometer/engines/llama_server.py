@@ -134,9 +134,9 @@ class LlamaServer:
         scores: list[ChoiceScore] = []
         seconds = 0.0
         try:
-            for choice in choices:
+            for number, choice in enumerate(choices):
                 wanted = self._continuation(prompt, ids, choice)
-                logprob, spent = self._forced(ids, wanted, slot)
+                logprob, spent = self._forced(ids, wanted, slot, fresh=number == 0)
                 scores.append(ChoiceScore(logprob=logprob, tokens=len(wanted)))
                 seconds += spent
         except _RefusedError as refused:
@@ -157,7 +157,7 @@ class LlamaServer:
             return _failed(prompt, ids, f"{count} choices, and letters go to {len(LETTERS)}", "letters")
         try:
             wanted = [self._continuation(prompt, ids, letter)[0] for letter in LETTERS[:count]]
-            found, seconds = self._next(ids, _LETTER_PROBS, slot)
+            found, seconds = self._next(ids, _LETTER_PROBS, slot, fresh=True)
             for token in wanted:
                 if token not in found:
                     found[token], more = self._one(ids, token, slot)
@@ -192,9 +192,12 @@ class LlamaServer:
             raise _RefusedError(msg)
         return alone
 
-    def _forced(self, ids: Sequence[int], wanted: Sequence[int], slot: int) -> tuple[float, float]:
+    def _forced(
+        self, ids: Sequence[int], wanted: Sequence[int], slot: int, *, fresh: bool
+    ) -> tuple[float, float]:
         grammar = "root ::= " + " ".join(f"<[{token}]>" for token in wanted)
-        body = self._exact(ids, slot) | {"n_predict": len(wanted), "n_probs": 1, "grammar": grammar}
+        forced = {"n_predict": len(wanted), "n_probs": 1, "grammar": grammar}
+        body = self._exact(ids, slot, fresh=fresh) | forced
         response = self._send("POST", "/completion", body)
         if response.status_code == httpx.codes.INTERNAL_SERVER_ERROR:
             return self._stepwise(ids, wanted, slot)
@@ -224,21 +227,28 @@ class LlamaServer:
             found, spent = self._next(ids, _ALL_PROBS, slot)
         return _finite(found.get(token)), spent + _seconds(reply)
 
-    def _next(self, ids: Sequence[int], n_probs: int, slot: int) -> tuple[dict[int, float], float]:
+    def _next(
+        self, ids: Sequence[int], n_probs: int, slot: int, *, fresh: bool = False
+    ) -> tuple[dict[int, float], float]:
         """Log-probabilities of the most probable next tokens, and the seconds it took."""
         if self._plain is None:
             self._plain = self.tokenize(".")[-1]
         # The sampled token is pushed to a whole character, or the server would report nothing at all.
-        body = self._exact(ids, slot) | {"n_predict": 1, "n_probs": n_probs, "logit_bias": [[self._plain, _PUSH]]}
+        push = {"n_predict": 1, "n_probs": n_probs, "logit_bias": [[self._plain, _PUSH]]}
+        body = self._exact(ids, slot, fresh=fresh) | push
         reply = self._read(self._send("POST", "/completion", body))
         steps = reply.get("completion_probabilities") or []
         if not steps:
             raise self._foreign("/completion gives no probabilities")
         return {entry["id"]: entry["logprob"] for entry in steps[0]["top_logprobs"]}, _seconds(reply)
 
-    def _exact(self, ids: Sequence[int], slot: int) -> dict[str, Any]:
+    def _exact(self, ids: Sequence[int], slot: int, *, fresh: bool = False) -> dict[str, Any]:
+        """A request for exact probabilities; `fresh` leaves what the slot computed for another item unused.
+
+        That would move the last bits with the order of items; within one item the order is always the same.
+        """
         return {
-            "prompt": list(ids), "id_slot": slot, "temperature": 0.0, "cache_prompt": True, "return_tokens": True,
+            "prompt": list(ids), "id_slot": slot, "temperature": 0.0, "cache_prompt": not fresh, "return_tokens": True,
             "post_sampling_probs": False, "stream": False,
         }  # fmt: skip
 
@@ -333,7 +343,7 @@ def _sampling(request: Request) -> dict[str, Any]:
     common = {
         # llama.cpp takes the largest value for "choose a seed yourself".
         # A cached prefix was computed in another batch, and a greedy near-tie can tip on its last bits: a resumed run
-        # would then differ from an undisturbed one. Scoring keeps its cache, whose order is fixed per item.
+        # would then differ from an undisturbed one. Scoring keeps its cache within one item, where the order is fixed.
         "seed": request.seed % 0xFFFFFFFF, "cache_prompt": False, "return_tokens": True,
         "preserved_tokens": list(THINK_TAGS), "temperature": decoding.temperature,
     }  # fmt: skip

@@ -1,7 +1,9 @@
 """The embedded engine: GGUF files through llama.cpp's own server, running inside this process.
 
-The server listens on a loopback port under a key of its own. Many requests are kept in flight, because it decodes
-them together; neither their number nor their order changes a reply.
+The server listens on a loopback port under a key of its own. With one slot it computes one request at a time, and a
+reply depends on its request alone: neither order nor a restart changes it. With several slots requests are decoded
+together, and a greedy near-tie can tip with what stands beside it (bench/RESULTS.md). So there is one slot where
+llama.cpp computes on the processor, which gains nothing measurable from more, and several where it finds a GPU.
 """
 
 from __future__ import annotations
@@ -10,9 +12,10 @@ import os
 import secrets
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -32,8 +35,12 @@ from hydrometer.templates.dialects import dialect_of
 from hydrometer.templates.render import ChatTemplate
 
 SLOTS = 16
+"""Slots on a GPU, unless the user chose a number."""
+
 CONTEXT = 2048
 METHODS = ("continuation", "letters")
+
+_GPU = ("GGML_BACKEND_DEVICE_TYPE_GPU", "GGML_BACKEND_DEVICE_TYPE_IGPU")
 
 _CACHE_SHARE = 0.25
 _PATIENCE = 30.0
@@ -75,6 +82,16 @@ def open_model(ref: ModelRef, settings: EngineSettings) -> LlamaCppEngine:
     )
 
 
+def default_slots(devices: Iterable[Mapping[str, Any]]) -> int:
+    """Return the number of slots for the devices that llama.cpp sees: one without a GPU, where replies repeat exactly.
+
+    Args:
+        devices: What `xllamacpp.get_device_info` lists; accelerators such as BLAS are the processor's own.
+    """
+    # By name: the members are an enumeration of the binding, whose numbers follow llama.cpp's header.
+    return SLOTS if any(getattr(device.get("type"), "name", "") in _GPU for device in devices) else 1
+
+
 def check_adapter(path: Path, adapter: GgufHeader, base: GgufHeader) -> None:
     """Check that a GGUF LoRA adapter was made for a base.
 
@@ -107,12 +124,14 @@ class LlamaCppEngine(ClosingEngine):
         trained = files.header.context_length
         wanted = settings.context or CONTEXT
         self._context = min(wanted, trained) if trained else wanted
-        self._slots = _slots(settings.slots or SLOTS, self._context, files.header)
-        # Threads split sums differently, and a greedy near-tie can tip: part of the identity, like the window.
+        library = _library()
+        wanted_slots = settings.slots or default_slots(library.get_device_info())
+        self._slots = _slots(wanted_slots, self._context, files.header)
+        # Threads split sums differently, slots decode together, and a greedy near-tie can tip: part of the identity.
         self._threads = settings.threads or os.cpu_count() or 1
         self._identity: ModelIdentity | None = None
         key = secrets.token_urlsafe(24)
-        native, self._version = _start(files, settings, slots=self._slots, context=self._context, key=key)
+        native, self._version = _start(library, files, settings, slots=self._slots, context=self._context, key=key)
         flights = 2 * self._slots
         client = httpx.Client(
             headers={"Authorization": f"Bearer {key}"},
@@ -212,8 +231,8 @@ class LlamaCppEngine(ClosingEngine):
 
     def _identify(self) -> ModelIdentity:
         files, header = self._files, self._files.header
-        weights = digest_file(files.base)
-        adapter = digest_file(files.adapter) if files.adapter else ""
+        weights = _file_digest(files.base)
+        adapter = _file_digest(files.adapter) if files.adapter else ""
         label = files.base.stem + (f"+{files.adapter.stem}" if files.adapter else "")
         return ModelIdentity(
             label=label,
@@ -222,7 +241,7 @@ class LlamaCppEngine(ClosingEngine):
             template=self._template.digest,
             engine="llamacpp",
             engine_version=self._version,
-            settings={"context": self._context, "threads": self._threads},
+            settings={"context": self._context, "threads": self._threads, "slots": self._slots},
             precision=header.precision,
             architecture=header.architecture,
             adapter=adapter,
@@ -235,9 +254,20 @@ class LlamaCppEngine(ClosingEngine):
                 "parameters": str(header.parameters),
                 "quantisation": header.precision,
                 "trained context": str(header.context_length),
-                "slots": str(self._slots),
             },
         )
+
+
+def _file_digest(path: Path) -> str:
+    """Digest of a file; an audit opens the same files three times, and large ones take long to hash."""
+    found = path.stat()
+    return _digest_once(path, (found.st_size, found.st_mtime_ns))
+
+
+@lru_cache(maxsize=64)
+def _digest_once(path: Path, _state: tuple[int, int]) -> str:
+    """Hash once per state of a file: another size or time of change is another entry."""
+    return digest_file(path)
 
 
 def _check_base(path: Path, header: GgufHeader) -> None:
@@ -273,7 +303,7 @@ def _misfit(stem: str, mine: Mapping[str, TensorInfo], theirs: Mapping[str, Tens
 
 
 def _slots(wanted: int, context: int, header: GgufHeader) -> int:
-    """Fewer slots where their windows would fill the memory; replies do not depend on the number."""
+    """Fewer slots where their windows would fill the memory."""
     meta, arch = header.metadata, header.architecture
 
     def size(key: str, default: int) -> int:
@@ -289,7 +319,8 @@ def _slots(wanted: int, context: int, header: GgufHeader) -> int:
     return max(1, min(wanted, int(memory * _CACHE_SHARE) // max(cell * context, 1)))
 
 
-def _start(files: _Files, settings: EngineSettings, *, slots: int, context: int, key: str) -> tuple[Any, str]:
+def _library() -> Any:
+    """The binding, imported late: it loads llama.cpp."""
     # OpenMP threads that spin without end slow everything down many times over as soon as another process wants a
     # core; threads that sleep at once make an adapter twice as slow on quiet cores. A short spin has neither fault
     # (bench/RESULTS.md). Read when the library is loaded: hence before the import, and a user's own choice stays.
@@ -297,6 +328,12 @@ def _start(files: _Files, settings: EngineSettings, *, slots: int, context: int,
         os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     import xllamacpp
 
+    return xllamacpp
+
+
+def _start(
+    xllamacpp: Any, files: _Files, settings: EngineSettings, *, slots: int, context: int, key: str
+) -> tuple[Any, str]:
     params = xllamacpp.CommonParams()
     params.model.path = str(files.base)
     params.n_parallel = slots
@@ -305,6 +342,8 @@ def _start(files: _Files, settings: EngineSettings, *, slots: int, context: int,
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings.threads or os.cpu_count() or 1
     params.verbosity = -1
     params.cache_ram_mib = 0
+    # A trial run at load is for speed tests; models are also opened only to learn who they are.
+    params.warmup = False
     params.api_keys = [key]
     params.ui = False
     params.n_threads_http = 2 * slots + 8

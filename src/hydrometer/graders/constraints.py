@@ -18,7 +18,6 @@ Constraint = Mapping[str, Any]
 """`{"check": "max_words", "number": 12}`"""
 
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-_BULLET = re.compile(r"^\s*[-*•]\s+\S", re.MULTILINE)
 _CLOSING = " \n\t.!?\"'”’*"
 
 
@@ -27,29 +26,9 @@ def max_words(reply: str, *, number: int) -> bool:
     return len(_WORD.findall(reply)) <= number
 
 
-def min_words(reply: str, *, number: int) -> bool:
-    """At least `number` words."""
-    return len(_WORD.findall(reply)) >= number
-
-
-def exact_words(reply: str, *, number: int) -> bool:
-    """Exactly `number` words."""
-    return len(_WORD.findall(reply)) == number
-
-
 def includes(reply: str, *, word: str) -> bool:
     """The word occurs, as a whole word, in any case; a plural is another word."""
     return word.casefold() in _words(reply)
-
-
-def lacks_word(reply: str, *, word: str) -> bool:
-    """The word does not occur as a whole word."""
-    return word.casefold() not in _words(reply)
-
-
-def lacks_letter(reply: str, *, letter: str) -> bool:
-    """The letter does not occur in any case."""
-    return letter.casefold() not in reply.casefold()
 
 
 def lacks_commas(reply: str) -> bool:
@@ -67,11 +46,6 @@ def ends_with(reply: str, *, phrase: str) -> bool:
     return reply.rstrip(_CLOSING).casefold().endswith(phrase.rstrip(_CLOSING).casefold())
 
 
-def ends_with_mark(reply: str, *, mark: str) -> bool:
-    """The last character is the mark."""
-    return reply.strip().endswith(mark)
-
-
 def lowercase(reply: str) -> bool:
     """There are letters, and none is a capital."""
     return reply != reply.upper() and reply == reply.lower()
@@ -82,26 +56,15 @@ def uppercase(reply: str) -> bool:
     return reply != reply.lower() and reply == reply.upper()
 
 
-def bullets(reply: str, *, number: int) -> bool:
-    """Exactly `number` lines begin with a bullet (`-`, `*` or `•`)."""
-    return len(_BULLET.findall(reply)) == number
-
-
 def only(reply: str, *, words: list[str]) -> bool:
     """The reply is one of the words and nothing else, case and closing punctuation aside."""
     return reply.strip(_CLOSING).casefold() in {word.casefold() for word in words}
 
 
-def digits_only(reply: str) -> bool:
-    """The reply is one number in digits, a full stop tolerated."""
-    return re.fullmatch(r"-?\d+", reply.strip().rstrip(".")) is not None
-
-
 CHECKS: dict[str, Callable[..., bool]] = {
     check.__name__: check
     for check in (
-        bullets, digits_only, ends_with, ends_with_mark, exact_words, includes, lacks_commas, lacks_letter,
-        lacks_word, lowercase, max_words, min_words, only, starts_with, uppercase,
+        ends_with, includes, lacks_commas, lowercase, max_words, only, starts_with, uppercase,
     )
 }  # fmt: skip
 """All checks by name."""

@@ -13,6 +13,11 @@ VERSION = 1
 _QUOTES = {"“": '"', "”": '"', "‘": "'", "’": "'", "`": "'"}
 _PAIRS = (('"', '"'), ("'", "'"), ("“", "”"), ("‘", "’"), ("`", "`"), ("**", "**"))
 _MARKER = re.compile(r"\banswer\b[*_\s]*(?:is\b|[:=])[*_:\s]*", re.IGNORECASE)
+_MARKERS, _LOOK = 20, 4000
+"""Last markers that are looked behind, and how far: a reply that repeats itself for ever must not take as long."""
+
+_YES_NO = re.compile(r"[\s\"'“*_(]{0,9}(yes|no)\b", re.IGNORECASE)
+_YES_NO_WORD = re.compile(r"\b(yes|no)\b(?!\s+(?:one|more|longer|matter|problem|doubt)\b)", re.IGNORECASE)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 
 
@@ -37,15 +42,33 @@ def same_text(reply: str, wanted: str) -> bool:
     return _plain_quotes(unwrap(reply)) == _plain_quotes(wanted)
 
 
-def contains_answer(reply: str, answer: str) -> bool:
-    """Whether a reply holds an answer as whole words, case and punctuation aside."""
-    return f" {normalise(answer)} " in f" {normalise(reply)} "
-
-
 def strip_echo(reply: str, prompt: str) -> str:
     """Return what a reply says behind a repeated prompt; all of it if it does not repeat the prompt."""
     _, found, rest = reply.rpartition(prompt.strip())
     return rest.strip() if found else reply.strip()
+
+
+def yes_or_no(reply: str) -> str | None:
+    """Return `yes` or `no`: the one that a reply begins with or marks as its answer, else the last one in it."""
+    for match in list(_MARKER.finditer(reply))[: -_MARKERS - 1 : -1]:
+        if said := _YES_NO.match(reply, match.end()):
+            return said[1].lower()
+    # "Yes, there is no charge" says yes: the first word is the answer, whatever words follow.
+    begun = _YES_NO.match(reply)
+    if begun:
+        return begun[1].lower()
+    found = _YES_NO_WORD.findall(reply)
+    return found[-1].lower() if found else None
+
+
+def find_last(reply: str, pattern: re.Pattern[str]) -> str:
+    """Return the match behind the last "answer is" or "Answer:", else the last one of all, `""` without any."""
+    marks = list(_MARKER.finditer(reply))
+    behind = pattern.search(reply, marks[-1].end()) if marks else None
+    if behind:
+        return behind[0]
+    found = [match[0] for match in pattern.finditer(reply)]
+    return found[-1] if found else ""
 
 
 def pick_option(reply: str, options: Sequence[str], cue: str = "") -> str | None:
@@ -59,8 +82,8 @@ def pick_option(reply: str, options: Sequence[str], cue: str = "") -> str | None
         options: All answers that the question allows, matched as whole words without case.
         cue: The asked-for word, such as `tallest`: "Anna is the tallest, because she is taller than Ben".
     """
-    for match in reversed(list(_MARKER.finditer(reply))):
-        named = _mentions(reply[match.end() :], options)
+    for match in list(_MARKER.finditer(reply))[: -_MARKERS - 1 : -1]:
+        named = _mentions(reply[match.end() : match.end() + _LOOK], options)
         if named:
             return named[0][1]
     named = _mentions(reply, options)
@@ -70,7 +93,8 @@ def pick_option(reply: str, options: Sequence[str], cue: str = "") -> str | None
     alone = [option for option in options if normalise(option) == first]
     if alone:
         return alone[0]
-    return _beside(reply, options, cue) if cue else named[-1][1]
+    beside = _beside(reply[-_LOOK:], options, cue) if cue else None
+    return beside or named[-1][1]
 
 
 def grade_option(
@@ -92,7 +116,7 @@ def grade_option(
     return Grade.right(found) if found == right else Grade.wrong(found, f"expected {right}")
 
 
-def _beside(reply: str, options: Sequence[str], cue: str) -> str:
+def _beside(reply: str, options: Sequence[str], cue: str) -> str | None:
     """Option of which the last sentence with the cue says it: "A is the tallest", "tallest is A", else nearest."""
     word, name = rf"\b{re.escape(cue)}\b", "(?<!\\w)(" + "|".join(map(re.escape, options)) + ")(?!\\w)"
     before = rf"{name}\W+(?:is|was|has|must be)\b(?:\W+\w+){{0,2}}?\W+{word}"
@@ -106,7 +130,8 @@ def _beside(reply: str, options: Sequence[str], cue: str) -> str:
         if cues and named:
             return min(named, key=lambda found: abs(found[0] - cues[-1]))[1]
     # Without the cue, "Anna is taller than Ben" speaks of Anna: the subject of the last sentence that names one.
-    return next(named[0][1] for s in reversed(_SENTENCE.split(reply)) if (named := _mentions(s, options)))
+    sentences = (_mentions(sentence, options) for sentence in reversed(_SENTENCE.split(reply)))
+    return next((named[0][1] for named in sentences if named), None)
 
 
 def _mentions(text: str, options: Sequence[str]) -> list[tuple[int, str]]:

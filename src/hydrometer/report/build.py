@@ -6,6 +6,13 @@ import shlex
 from dataclasses import fields
 
 from hydrometer.report import words
+from hydrometer.report.facets_view import (
+    build_behaviours,
+    build_budgets,
+    build_cuts,
+    build_flips,
+    build_tiers,
+)
 from hydrometer.report.items_view import build_items
 from hydrometer.report.plot import forest_plot
 from hydrometer.report.view import (
@@ -29,7 +36,6 @@ from hydrometer.result import (
     Verdict,
 )
 from hydrometer.spec import AuditSpec, ModelRef
-from hydrometer.stats.estimate import Estimate
 
 BADGES = {
     Verdict.BETTER: Badge(kind="better", label="better", symbol="▲", ascii="+"),
@@ -77,6 +83,11 @@ def build_view(result: AuditResult) -> ReportView:
         plot=forest_plot(result.capabilities, result.spec.margin),
         price=words.price_sentence(result.tokens[0]) if result.tokens else "",
         tokens=tuple(_token_row(price, result) for price in result.tokens),
+        cuts=build_cuts(result.cuts),
+        flips=build_flips(result.budgets),
+        budgets=build_budgets(result.budgets),
+        tiers=build_tiers(result.tiers),
+        behaviours=build_behaviours(result.behaviours, result.items),
         tasks=tuple(_task(task) for task in result.tasks),
         findings=tuple(_finding(finding) for finding in result.findings),
         items=items,
@@ -138,7 +149,7 @@ def _capability(row: CapabilityResult, margin: float) -> CapabilityRow:
         name=words.name(row.capability),
         key=words.line(row.capability, 60),
         badge=BADGES[row.verdict],
-        **_scores(found),
+        **words.scores(found),
         pairs=f"{found.n:,}",
         flips=f"+{found.gained}/-{found.lost}",
         unanswered_base=str(found.missing_base + found.missing_both),
@@ -169,20 +180,9 @@ def _details(row: CapabilityResult) -> tuple[Fact, ...]:
     return tuple(details)
 
 
-def _scores(found: Estimate | None) -> dict[str, str]:
-    if found is None or not found.n:
-        return dict.fromkeys(("base", "student", "difference", "interval"), words.NONE)
-    return {
-        "base": words.percent(found.base),
-        "student": words.percent(found.student),
-        "difference": words.points(found.difference),
-        "interval": words.interval(found.low, found.high),
-    }
-
-
 def _token_row(price: TokenPrice, result: AuditResult) -> TokenRow:
     found = next((row.estimate for row in result.capabilities if row.capability == price.capability), None)
-    scores = _scores(found)
+    scores = words.scores(found)
     return TokenRow(
         name=words.name(price.capability) or "all generated replies",
         overall=not price.capability,
@@ -203,7 +203,7 @@ def _task(task: TaskResult) -> TaskRow:
         capability=words.name(task.capability),
         summary=words.line(task.summary),
         items=f"{task.items:,}",
-        **_scores(task.estimate),
+        **words.scores(task.estimate),
         base_counts=words.counts(task.base_counts),
         student_counts=words.counts(task.student_counts),
         chance=f"{words.percent(task.chance)} %",

@@ -54,9 +54,13 @@ def render_view(view: ReportView, limit: int = SIZE_LIMIT) -> str:
         "script": Markup(script),  # noqa: S704
         "policy": _policy(style, script),
     }
-    room = limit - _size(page.render(fixed, items=[], left_out=0)) - 500
+    # Links lead only to items that fit, which is known afterwards: room is kept for all of them.
+    anchors = [item.anchor for item in view.items]
+    room = limit - _size(page.render(fixed, items=[], left_out=0, kept=set(anchors))) - 500
     items = _fitting(environment, view, room)
-    return page.render(fixed, items=items, left_out=len(view.items) - len(items))
+    return page.render(
+        fixed, items=items, left_out=len(view.items) - len(items), kept=set(anchors[: len(items)])
+    )
 
 
 def _fitting(environment: Environment, view: ReportView, room: int) -> list[Markup]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 from hydrometer.report import words
+from hydrometer.report.facets_view import item_anchor, sign_key
 from hydrometer.report.view import Fact, ItemView, ReplyView
 from hydrometer.result import ItemResult, Reply
 
@@ -37,7 +38,7 @@ def _item(item: ItemResult) -> ItemView:
     label, symbol = CHANGES[item.change]
     question = item.messages[-1].content if item.messages else ""
     return ItemView(
-        anchor="item-" + "".join(c for c in item.item_id if c.isalnum()),
+        anchor=item_anchor(item.item_id),
         item_id=words.line(item.item_id, 80),
         task=words.line(item.task, 60),
         capability=words.name(item.capability),
@@ -53,6 +54,11 @@ def _item(item: ItemResult) -> ItemView:
         expected=_expected(item),
         base=_reply("Base", item, item.base),
         student=_reply("Student", item, item.student),
+        sign_keys=tuple(
+            dict.fromkeys(
+                sign_key(sign.partition(":")[0]) for sign in (*item.base.signs, *item.student.signs)
+            )
+        ),
     )
 
 
@@ -80,7 +86,13 @@ def _reply(side: str, item: ItemResult, reply: Reply) -> ReplyView:
         thinking_note=_THINKING_NOTES.get(reply.think_state, ""),
         facts=tuple(Fact(label=label, value=value) for label, value in facts.items() if value),
         options=_options(item, reply),
+        signs=tuple(_sign(sign) for sign in reply.signs),
     )
+
+
+def _sign(sign: str) -> Fact:
+    behaviour, _, seen = sign.partition(":")
+    return Fact(label=words.name(behaviour), value=words.line(seen, 160))
 
 
 def _mark(reply: Reply) -> tuple[str, str]:

@@ -131,6 +131,8 @@ class _Face:
             yield self._listed(Text(figure.label, style="bold"), self.text(figure.value), width=7)
         if view.price:
             yield self._listed(Text("Tokens", style="bold"), self.text(view.price), width=7)
+        for label, value in _beside(view):
+            yield self._listed(Text(label, style="bold"), self.text(value), width=7)
         for row in view.differences:
             body = self.text(f"{row.aspect}, ")
             body.append_text(self.text(row.label, _STYLES[row.kind]))
@@ -148,3 +150,15 @@ class _Face:
         grid.add_column(overflow="fold")
         grid.add_row(label, body)
         return Padding(grid, 0)
+
+
+def _beside(view: ReportView) -> Iterator[tuple[str, str]]:
+    """What stands beside the verdicts, as far as a short report speaks of it."""
+    for cut in view.cuts:
+        if cut.many:
+            yield "Cut", f"{cut.name}: {cut.sentence.removeprefix('Cut at the cap: ')}"
+    for flip in view.flips:
+        yield "Budget", flip
+    for behaviour in view.behaviours:
+        if behaviour.shown:
+            yield "Behaves", behaviour.sentence

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hydrometer.report.curves import Curves
 from hydrometer.report.plot import Plot
 
 
@@ -89,6 +90,81 @@ class TokenRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CutRow:
+    """What the token cap did to one capability; `many` where a short report should say so."""
+
+    name: str
+    sentence: str
+    many: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChartRow:
+    """One budget or tier in numbers."""
+
+    label: str
+    base: str
+    student: str
+    difference: str
+    interval: str
+    pairs: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """Scores of both models over budgets or tiers.
+
+    Attributes:
+        title: Capability or task.
+        key: Name of the chart in the page.
+        rows: The same in numbers, points that cannot be drawn among them.
+        end: Label of the last point that is drawn.
+        base_end: Score at the end of the line of the base.
+        student_end: The same for the student.
+    """
+
+    title: str
+    key: str
+    curves: Curves
+    rows: tuple[ChartRow, ...]
+    end: str
+    base_end: str
+    student_end: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BehaviourRow:
+    """One behaviour.
+
+    Attributes:
+        name: Its name, as shown.
+        key: Its name as one word, as items carry it.
+        base: Percent of the base's replies that show it.
+        student: The same for the student.
+        excess: Student minus base in points.
+        p: Adjusted p-value.
+        kind: `fault` or `style`.
+        shown: Whether the interval excludes zero.
+        sentence: The finding in one line.
+        anchors: Items that show it on the student's side only.
+    """
+
+    name: str
+    key: str
+    summary: str
+    base: str
+    student: str
+    excess: str
+    interval: str
+    pairs: str
+    p: str
+    kind: str
+    shown: bool
+    sentence: str
+    anchors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRow:
     """One task with what became of its items on each side, such as `36 answered, 4 refused`."""
 
@@ -136,6 +212,7 @@ class ReplyView:
         kind: The same for style sheets: `right`, `wrong`, `partly`, `none`.
         facts: What the grader took as the answer, its reason, tokens, think state.
         options: Choices with their log-probabilities, the chosen one marked; empty for generated replies.
+        signs: Behaviours that show in it, each with what was seen.
     """
 
     side: str
@@ -146,6 +223,7 @@ class ReplyView:
     thinking_note: str
     facts: tuple[Fact, ...]
     options: tuple[Fact, ...]
+    signs: tuple[Fact, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +235,7 @@ class ItemView:
         change: `lost`, `gained`, `unanswered` or `same`.
         symbol: A symbol for the change.
         turns: The conversation, role and text.
+        sign_keys: Behaviours that show on either side, as `BehaviourRow.key`.
     """
 
     anchor: str
@@ -173,6 +252,7 @@ class ItemView:
     expected: str
     base: ReplyView
     student: ReplyView
+    sign_keys: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +277,11 @@ class ReportView:
         figures: What holds over all capabilities: the overall difference, how much was asked, the noise floor.
         plot: The forest plot, None without capabilities.
         price: What the replies cost, in one sentence; `""` where nothing was generated.
+        cuts: What the token cap did, per capability with cut replies.
+        flips: Sentences on capabilities whose better model depends on the token budget.
+        budgets: A chart per capability over token budgets.
+        tiers: A chart per task over difficulty tiers.
+        behaviours: Behaviours that show on either side, largest excess first.
         differences: Rows of `findings` that are not equal.
         items: Every item, changed ones first.
         changes: Number of items by change.
@@ -219,6 +304,11 @@ class ReportView:
     plot: Plot | None
     price: str
     tokens: tuple[TokenRow, ...]
+    cuts: tuple[CutRow, ...]
+    flips: tuple[str, ...]
+    budgets: tuple[Chart, ...]
+    tiers: tuple[Chart, ...]
+    behaviours: tuple[BehaviourRow, ...]
     tasks: tuple[TaskRow, ...]
     findings: tuple[FindingRow, ...]
     items: tuple[ItemView, ...]

@@ -9,7 +9,17 @@ import re
 from collections.abc import Mapping, Sequence
 
 from hydrometer.outcomes import Status
-from hydrometer.result import CapabilityResult, Course, Floor, Stopped, TokenPrice, Verdict
+from hydrometer.result import (
+    BehaviourResult,
+    BudgetPoint,
+    CapabilityResult,
+    Course,
+    CutReplies,
+    Floor,
+    Stopped,
+    TokenPrice,
+    Verdict,
+)
 from hydrometer.stats.estimate import Estimate
 
 NONE = "–"
@@ -74,6 +84,18 @@ def interval(low: float, high: float) -> str:
     """Return the interval of a difference in percentage points, such as `[-14.1, -3.0]`."""
     ends = [f"{end * 100:.1f}" for end in (low, high)]
     return f"[{', '.join('0.0' if end == '-0.0' else end for end in ends)}]"
+
+
+def scores(found: Estimate | None) -> dict[str, str]:
+    """Return both scores, their difference and its interval, each under its name; without pairs there are none."""
+    if found is None or not found.n:
+        return dict.fromkeys(("base", "student", "difference", "interval"), NONE)
+    return {
+        "base": percent(found.base),
+        "student": percent(found.student),
+        "difference": points(found.difference),
+        "interval": interval(found.low, found.high),
+    }
 
 
 def p_value(p: float) -> str:
@@ -190,7 +212,9 @@ def asked_sentence(results: Sequence[CapabilityResult]) -> str:
             (Stopped.BUDGET, "cut short by the budget"),
         )
     ]
-    why = ", ".join(f"{count} {_plural(count, 'capability', 'capabilities')} {text}" for count, text in kinds if count)
+    why = ", ".join(
+        f"{count} {_plural(count, 'capability', 'capabilities')} {text}" for count, text in kinds if count
+    )
     return f"{asked:,} of {planned:,} planned items ({100 * asked / planned:.0f} %): {why}."
 
 
@@ -215,7 +239,52 @@ def floor_sentence(floor: Floor) -> str:
     )
     if floor.excess is None or floor.excess_p is None:
         return text
-    return f"{text} The student flips on {percent(floor.excess)} % more of them ({p_value(floor.excess_p)})."
+    more = "less" if floor.excess < 0 else "more"
+    return f"{text} The student flips {percent(abs(floor.excess))} points {more} often ({p_value(floor.excess_p)})."
+
+
+def cut_sentence(cuts: CutReplies) -> str:
+    """Say what the token cap did to the replies of a capability, and what it may hide."""
+    hits, done = cuts.hits, cuts.finished
+    base, student = (round(share * hits.n) for share in (hits.base, hits.student))
+    text = (
+        f"Cut at the cap: {base:,} of {hits.n:,} replies of the base, {student:,} of {hits.n:,} of the student "
+        f"({_difference(hits)})."
+    )
+    if done is None or not done.n:
+        text += " No item was finished by both."
+    else:
+        text += (
+            f" On the {done.n:,} {_plural(done.n, 'item', 'items')} that both finished, the base scores "
+            f"{percent(done.base)} %, the student {percent(done.student)} % ({_difference(done)})."
+        )
+    return (
+        f"{text} Whatever the unanswered items would have been, the difference lies between {points(cuts.worst)} and "
+        f"{points(cuts.best)} points on these items, within {interval(cuts.low, cuts.high)} with chance allowed for."
+    )
+
+
+def flip_sentence(less: BudgetPoint, more: BudgetPoint) -> str:
+    """Say that the better model of a capability depends on the token budget."""
+    small, large = (
+        "the distillation" if point.estimate.difference > 0 else "the base" for point in (less, more)
+    )
+    return (
+        f"On {name(less.capability)} the ranking depends on the budget: with at most {less.tokens:,} tokens {small} "
+        f"does better ({_difference(less.estimate)}), with {more.tokens:,} {large} does ({_difference(more.estimate)})."
+    )
+
+
+def behaviour_sentence(row: BehaviourResult) -> str:
+    """Say how often a behaviour shows on each side. Style is called so, and an identity claim proves no teacher."""
+    found = row.excess
+    text = (
+        f"{name(row.behaviour)}: {_count(found.student * 100)} % of the student's replies, "
+        f"{_count(found.base * 100)} % of the base's, {_difference(found)}"
+    )
+    if "identity" in row.behaviour.lower():
+        return f"{text}; style, no proof of who the teacher was"
+    return text if row.fault else f"{text}; style, not a fault"
 
 
 def verdict_sentence(verdict: Verdict, margin: float) -> str:
@@ -268,6 +337,10 @@ def _count(number: float) -> str:
         return f"{number:.0f}"
     text = f"{number:.1f}"
     return "0" if text in ("0.0", "-0.0") else text
+
+
+def _difference(found: Estimate) -> str:
+    return f"{points(found.difference)} {interval(found.low, found.high)} points"
 
 
 def _plural(count: int, one: str, many: str) -> str:

@@ -15,8 +15,7 @@ from hydrometer.graders.text import strip_echo
 from hydrometer.items import Item
 from hydrometer.outcomes import Grade
 from hydrometer.tasks.base import GraderCase
-from hydrometer.tasks.cases import case
-from hydrometer.tasks.common import RepliedTask, user
+from hydrometer.tasks.common import RepliedTask, case, user
 
 _WORDINGS = ("What is {}?", "Calculate {}.", "Work out {}.")
 

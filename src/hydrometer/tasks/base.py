@@ -53,6 +53,9 @@ class Task(ABC):
         needs: Packages that its items or grades take.
         extra: Extra that installs them.
         refusal_is_answer: Whether a refusal is graded like any reply instead of counting as none.
+        group: Consecutive items made from one draw, such as the two twins of a minimal pair: `make` gets equal
+            generators for them and tells them apart by the index. They share a `cluster`.
+        together: Whether the items of a cluster count only together, see `graders.together`.
     """
 
     name: ClassVar[str]
@@ -65,6 +68,8 @@ class Task(ABC):
     needs: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str] = ""
     refusal_is_answer: ClassVar[bool] = False
+    group: ClassVar[int] = 1
+    together: ClassVar[bool] = False
 
     def unavailable(self) -> str:
         """Return why the task cannot run on this machine, with the cure; `""` if it can."""
@@ -96,7 +101,7 @@ class Task(ABC):
         for index in range(wanted * 20 + 100):
             if len(found) == wanted:
                 return tuple(found.values())
-            item = self.make(item_rng(self.name, seed, index), index)
+            item = self.make(item_rng(self.name, seed, index // self.group), index)
             found.setdefault(item.id, item)
         msg = f"task {self.name!r} made only {len(found)} distinct items of {wanted}"
         raise HydrometerError(msg)

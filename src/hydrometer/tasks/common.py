@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from random import Random
 from typing import Any, ClassVar
@@ -13,7 +13,6 @@ from hydrometer.graders.text import pick_option, strip_echo
 from hydrometer.items import Item, Kind, Message
 from hydrometer.outcomes import Grade, Status
 from hydrometer.tasks.base import GraderCase, Task, item_rng
-from hydrometer.tasks.cases import REFUSAL, case
 
 NAMES = (
     "Anna", "Ben", "Clara", "David", "Emma", "Felix", "Grace", "Hugo", "Ida", "Jack", "Kate", "Leo", "Maria",
@@ -22,6 +21,14 @@ NAMES = (
 
 CASE_SEED = 20_240
 """Seed of the items that grader cases are built on; any would do."""
+
+REFUSAL = "I'm sorry, but I can't help with that request."
+
+
+def case(name: str, item: Item, reply: str, value: float | None) -> GraderCase:
+    """Return a case: graded with `value`, or unparsed if that is None."""
+    status = Status.UNPARSED if value is None else Status.GRADED
+    return GraderCase(name=name, item=item, reply=reply, status=status, value=value)
 
 
 class RepliedTask(Task):
@@ -46,14 +53,15 @@ class RepliedTask(Task):
     def cases(self) -> Sequence[GraderCase]:
         """Return the common cases and the traps."""
         item = self.case_item()
+        # A refusal or an echo may be graded wrong or unparsed, by the kind of task; the contract test holds that
+        # an echo is never right, and a refusal only where refusing is an answer.
         refused, echoed = self.grade(item, REFUSAL), self.grade(item, item.messages[-1].content)
-        # A refusal or an echo may be graded wrong or unparsed, by the kind of task, but it must never be right.
         return (
             case("right", item, self.gold_reply(item), 1.0),
             case("wrong", item, self.wrong_reply(), 0.0),
             case("empty", item, "", None),
-            case("refusal", item, REFUSAL, None if refused.status is Status.UNPARSED else 0.0),
-            case("template_echo", item, item.messages[-1].content, None if echoed.value is None else 0.0),
+            case("refusal", item, REFUSAL, refused.value),
+            case("template_echo", item, item.messages[-1].content, echoed.value),
             *self.traps(),
         )
 
@@ -112,6 +120,20 @@ def user(text: str) -> tuple[Message, ...]:
 def load_table(name: str) -> Any:
     """Return the content of a JSON file shipped in `tasks/data`."""
     return json.loads(files("hydrometer.tasks").joinpath("data", name).read_text(encoding="utf-8"))
+
+
+def meeting(rules: Sequence[Mapping[str, Any]]) -> str:
+    """Return a reply that meets constraints of `graders.constraints` which do not contradict each other."""
+    found = {str(rule["check"]): rule for rule in rules}
+    if "only" in found:
+        return str(found["only"]["words"][0])
+    parts = [
+        found[check][key]
+        for check, key in (("starts_with", "phrase"), ("includes", "word"))
+        if check in found
+    ]
+    text = " ".join([*parts, "rain", *([found["ends_with"]["phrase"]] if "ends_with" in found else [])])
+    return text.lower() if "lowercase" in found else text.upper() if "uppercase" in found else text
 
 
 def grade_told(item: Item, reply: str) -> Grade:

@@ -7,34 +7,15 @@ from random import Random
 from typing import Any
 
 from hydrometer.graders.constraints import grade_constraints
-from hydrometer.graders.text import strip_echo
-from hydrometer.items import Item, Message
+from hydrometer.items import Item
 from hydrometer.outcomes import Grade
-from hydrometer.tasks.base import GraderCase, Task
-from hydrometer.tasks.cases import case, common_cases
+from hydrometer.tasks.base import GraderCase
+from hydrometer.tasks.common import RepliedTask, case, meeting, user
 
 TOPICS = (
-    "the sea",
-    "winter",
-    "bread",
-    "dogs",
-    "music",
-    "the moon",
-    "trees",
-    "trains",
-    "rain",
-    "friends",
-    "gardens",
-    "books",
-    "mountains",
-    "coffee",
-    "birds",
-    "the city",
-    "summer",
-    "bicycles",
-    "rivers",
-    "school",
-)
+    "the sea", "winter", "bread", "dogs", "music", "the moon", "trees", "trains", "rain", "friends", "gardens",
+    "books", "mountains", "coffee", "birds", "the city", "summer", "bicycles", "rivers", "school",
+)  # fmt: skip
 ENDINGS = ("The end", "That is all", "Thank you", "See you soon")
 WORDS = ("blue", "quiet", "happy", "small", "green", "warm", "old", "bright")
 
@@ -69,10 +50,11 @@ HARD: tuple[Rule, ...] = (
 )
 
 
-class Constraints(Task):
+class Constraints(RepliedTask):
     """Write about a topic within one or two constraints."""
 
     name = "constraints"
+    version = 2
     capability = "instruction following"
     summary = "writing within one or two verifiable constraints"
 
@@ -89,28 +71,33 @@ class Constraints(Task):
             [f"Write a short sentence about {rng.choice(TOPICS)}.", *(sentence for sentence, _, _ in drawn)]
         )
         checks = [{"check": name, **parameters} for _, name, parameters in drawn]
-        return Item(
-            task=self.name, messages=(Message("user", text),), answer=checks, max_tokens=192, tier=tier
-        )
+        return Item(task=self.name, messages=user(text), answer=checks, max_tokens=192, tier=tier)
 
     def grade(self, item: Item, reply: str) -> Grade:
         """Every constraint against the whole reply, preamble included."""
-        if reply.strip() and not strip_echo(reply, item.messages[-1].content):
-            return Grade.wrong(reason="repeats the prompt")
-        return grade_constraints(reply, item.answer)
+        return grade_constraints(reply, item.answer, item.messages[-1].content)
 
-    def cases(self) -> Sequence[GraderCase]:
-        """Known grades."""
+    def gold_reply(self, item: Item) -> str:
+        """A few words that meet every constraint."""
+        return meeting(item.answer)
+
+    def wrong_reply(self) -> str:
+        """Short enough, but without the ending."""
+        return "Rain is lovely."
+
+    def case_item(self) -> Item:
+        """A length and an ending."""
         text = "Write a short sentence about rain. Use at most 8 words. End with the words 'Thank you'."
-        item = Item(
+        return Item(
             task=self.name,
-            messages=(Message("user", text),),
+            messages=user(text),
             answer=[{"check": "max_words", "number": 8}, {"check": "ends_with", "phrase": "Thank you"}],
         )
+
+    def traps(self) -> Sequence[GraderCase]:
+        """One constraint of two is not enough; quotes around the ending are."""
+        item = self.case_item()
         return [
-            *common_cases(
-                item, right="Rain is lovely. Thank you.", wrong="Rain is lovely.", refusal=0.0, echo=0.0
-            ),
             case("one_of_two", item, "Rain falls on the roof and on the street and on me. Thank you", 0.0),
             case("quoted_end", item, 'Rain again. "Thank you"', 1.0),
         ]

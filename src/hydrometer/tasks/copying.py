@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from random import Random
 
 from hydrometer.graders.text import same_text
-from hydrometer.items import Item, Message
+from hydrometer.items import Item
 from hydrometer.outcomes import Grade
-from hydrometer.tasks.base import GraderCase, Task
-from hydrometer.tasks.cases import case, common_cases
+from hydrometer.tasks.base import GraderCase
+from hydrometer.tasks.common import RepliedTask, case, user
 
 WHO = (
     "The old farmer",
@@ -40,7 +40,7 @@ WHERE = (
 WHEN = ("on Monday", "last week", "before noon", "after the storm", "in April", "this morning")
 
 
-class Copying(Task):
+class Copying(RepliedTask):
     """Give a sentence back, unchanged or with one edit."""
 
     name = "copying"
@@ -62,7 +62,7 @@ class Copying(Task):
             text = f"Remove the words '{when}' from this sentence: {sentence}"
             gold = sentence.replace(f" {when}.", ".")
         text += "\nReply with only the sentence."
-        return Item(task=self.name, messages=(Message("user", text),), answer=gold, max_tokens=192, tier=tier)
+        return Item(task=self.name, messages=user(text), answer=gold, max_tokens=192, tier=tier)
 
     def grade(self, item: Item, reply: str) -> Grade:
         """The exact sentence."""
@@ -76,15 +76,21 @@ class Copying(Task):
         """A right reply."""
         return str(item.answer)
 
-    def cases(self) -> Sequence[GraderCase]:
-        """Known grades."""
+    def wrong_reply(self) -> str:
+        """A sentence with a word missing."""
+        return "Our teacher lost a kite in April."
+
+    def case_item(self) -> Item:
+        """A short sentence."""
         text = "Repeat this sentence exactly: Our teacher lost a red kite in April.\nReply with only the sentence."
         right = "Our teacher lost a red kite in April."
-        item = Item(task=self.name, messages=(Message("user", text),), answer=right)
+        return Item(task=self.name, messages=user(text), answer=right)
+
+    def traps(self) -> Sequence[GraderCase]:
+        """Quotes are fine, anything more or less is not."""
+        item = self.case_item()
+        right = item.answer
         return [
-            *common_cases(
-                item, right=right, wrong="Our teacher lost a kite in April.", refusal=0.0, echo=0.0
-            ),
             case("quoted", item, f'"{right}"', 1.0),
             case("preamble", item, f"Sure! {right}", 0.0),
             case("without_full_stop", item, right[:-1], 0.0),

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from random import Random
 
 from hydrometer.graders.structured import grade_json
-from hydrometer.items import Item, Message
+from hydrometer.items import Item
 from hydrometer.outcomes import Grade
-from hydrometer.tasks.base import GraderCase, Task
-from hydrometer.tasks.cases import case, common_cases
+from hydrometer.tasks.base import GraderCase
+from hydrometer.tasks.common import RepliedTask, case, user
 
 NAMES = ("Anna", "Peter", "Mia", "Tom", "Lucy", "Erik", "Sara", "Leo", "Nina", "Max", "Clara", "Ivan")
 CITIES = ("Rome", "Oslo", "Paris", "Lima", "Cairo", "Berlin", "Madrid", "Delhi", "Tokyo", "Boston")
 JOBS = ("baker", "nurse", "pilot", "teacher", "farmer", "painter", "driver", "lawyer")
 
 
-class JsonOutput(Task):
+class JsonOutput(RepliedTask):
     """Turn a sentence into JSON."""
 
     name = "json_output"
@@ -41,7 +41,7 @@ class JsonOutput(Task):
             f"{sentence}\nWrite these facts as one JSON object with the keys {keys}. The age is a number. "
             "Reply with only the JSON object."
         )
-        return Item(task=self.name, messages=(Message("user", text),), answer=gold, max_tokens=192, tier=tier)
+        return Item(task=self.name, messages=user(text), answer=gold, max_tokens=192, tier=tier)
 
     def grade(self, item: Item, reply: str) -> Grade:
         """All fields right, nothing around the object but one fence."""
@@ -51,13 +51,20 @@ class JsonOutput(Task):
         """A right reply."""
         return json.dumps(item.answer)
 
-    def cases(self) -> Sequence[GraderCase]:
-        """Known grades."""
+    def wrong_reply(self) -> str:
+        """A value that the sentence does not have."""
+        return '{"name": "Mia", "age": 30}'
+
+    def case_item(self) -> Item:
+        """Two keys."""
         text = 'Mia is 31 years old.\nWrite these facts as one JSON object with the keys "name", "age".'
-        item = Item(task=self.name, messages=(Message("user", text),), answer={"name": "Mia", "age": 31})
+        return Item(task=self.name, messages=user(text), answer={"name": "Mia", "age": 31})
+
+    def traps(self) -> Sequence[GraderCase]:
+        """A fence is fine; prose around it, other types and other keys are not."""
+        item = self.case_item()
         right = '{"name": "Mia", "age": 31}'
         return [
-            *common_cases(item, right=right, wrong='{"name": "Mia", "age": 30}', refusal=0.0, echo=0.0),
             case("fenced", item, f"```json\n{right}\n```", 1.0),
             case("preamble", item, f"Here is the JSON:\n{right}", 0.0),
             case("number_as_text", item, '{"name": "Mia", "age": "31"}', 0.0),

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from hydrometer.items import Item, Message
+from hydrometer.items import Item
 from hydrometer.outcomes import Grade
-from hydrometer.tasks.base import GraderCase, Task
-from hydrometer.tasks.cases import case, common_cases
-from hydrometer.tasks.common import grade_told
+from hydrometer.tasks.base import GraderCase
+from hydrometer.tasks.common import RepliedTask, case, grade_told, user
 
 SUBJECTS = (
     "The harbour",
@@ -42,7 +41,7 @@ PLACES = ("drawer", "basket", "suitcase", "cupboard", "teapot", "mailbox", "back
 SENTENCES = (6, 12, 20, 40)
 
 
-class Needle(Task):
+class Needle(RepliedTask):
     """Find one sentence in many."""
 
     name = "needle"
@@ -58,7 +57,7 @@ class Needle(Task):
         text = f"{' '.join(filler)}\n\nWhere is the {thing} hidden? Reply with one word."
         gold = {"answer": place, "others": [other for other in PLACES if other != place]}
         tier = f"{length} sentences"
-        return Item(task=self.name, messages=(Message("user", text),), answer=gold, max_tokens=128, tier=tier)
+        return Item(task=self.name, messages=user(text), answer=gold, max_tokens=128, tier=tier)
 
     def grade(self, item: Item, reply: str) -> Grade:
         """The place that the reply settles on; naming none of them is wrong, only an empty reply is unparsed."""
@@ -68,15 +67,23 @@ class Needle(Task):
         """A right reply."""
         return str(item.answer["answer"])
 
-    def cases(self) -> Sequence[GraderCase]:
-        """Known grades."""
+    def wrong_reply(self) -> str:
+        """Another place."""
+        return "drawer"
+
+    def case_item(self) -> Item:
+        """One sentence of filler."""
         text = "The mill is old. Where is the key hidden? Reply with one word."
-        item = Item(
+        return Item(
             task=self.name,
-            messages=(Message("user", text),),
+            messages=user(text),
             answer={"answer": "teapot", "others": ["drawer", "piano"]},
         )
+
+    def traps(self) -> Sequence[GraderCase]:
+        """Sentences count like single words."""
+        item = self.case_item()
         return [
-            *common_cases(item, right="Teapot.", wrong="drawer", refusal=0.0, echo=None),
+            case("capital", item, "Teapot.", 1.0),
             case("sentence", item, "The key is hidden in the teapot.", 1.0),
         ]

@@ -15,8 +15,7 @@ from hydrometer.graders.text import grade_option, strip_echo
 from hydrometer.items import Item
 from hydrometer.outcomes import Grade
 from hydrometer.tasks.base import GraderCase
-from hydrometer.tasks.cases import case
-from hydrometer.tasks.common import NAMES, RepliedTask, user
+from hydrometer.tasks.common import NAMES, RepliedTask, case, user
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _RELATIONS = (

@@ -7,9 +7,8 @@ from random import Random
 
 from hydrometer.items import Item, Message
 from hydrometer.outcomes import Grade
-from hydrometer.tasks.base import GraderCase, Task
-from hydrometer.tasks.cases import case, common_cases
-from hydrometer.tasks.common import grade_told
+from hydrometer.tasks.base import GraderCase
+from hydrometer.tasks.common import RepliedTask, case, grade_told
 
 TOLD: dict[str, tuple[str, tuple[str, ...]]] = {
     "dog": ("My dog is called {}.", ("Rex", "Bruno", "Luna", "Milo", "Daisy", "Rocky")),
@@ -33,7 +32,7 @@ ASK = {
 NOTED = ("I see, {}!", "{}, how nice.", "Good to know: {}.", "Thank you for telling me about {}.")
 
 
-class Recall(Task):
+class Recall(RepliedTask):
     """Remember what was said some turns ago."""
 
     name = "recall"
@@ -66,16 +65,23 @@ class Recall(Task):
         """A right reply."""
         return str(item.answer["answer"])
 
-    def cases(self) -> Sequence[GraderCase]:
-        """Known grades."""
+    def wrong_reply(self) -> str:
+        """Another dog's name."""
+        return "Luna"
+
+    def case_item(self) -> Item:
+        """One told fact."""
         messages = (
             Message("user", "My dog is called Rex."),
             Message("assistant", "Thanks, I will remember that."),
             Message("user", "What is my dog called? Reply with one word."),
         )
-        item = Item(task=self.name, messages=messages, answer={"answer": "Rex", "others": ["Bruno", "Luna"]})
+        return Item(task=self.name, messages=messages, answer={"answer": "Rex", "others": ["Bruno", "Luna"]})
+
+    def traps(self) -> Sequence[GraderCase]:
+        """Whole words count, wherever they stand."""
+        item = self.case_item()
         return [
-            *common_cases(item, right="Rex", wrong="Luna", refusal=0.0, echo=None),
             case("sentence", item, "Your dog is called Rex.", 1.0),
             case("part_of_a_word", item, "Rexton", 0.0),
         ]

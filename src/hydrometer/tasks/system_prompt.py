@@ -7,11 +7,10 @@ from random import Random
 from typing import Any
 
 from hydrometer.graders.constraints import grade_constraints
-from hydrometer.graders.text import strip_echo
 from hydrometer.items import Item, Message
 from hydrometer.outcomes import Grade
-from hydrometer.tasks.base import GraderCase, Task
-from hydrometer.tasks.cases import case, common_cases
+from hydrometer.tasks.base import GraderCase
+from hydrometer.tasks.common import RepliedTask, case, meeting
 
 ORDERS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("You answer with one short sentence of at most 12 words.", "max_words", {"number": 12}),
@@ -20,39 +19,24 @@ ORDERS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("You always end your reply with the word 'over'.", "ends_with", {"phrase": "over"}),
     ("You answer only with 'yes' or 'no'.", "only", {"words": ["yes", "no"]}),
     ("You are brief: you answer in at most 25 words.", "max_words", {"number": 25}),
+    ("You answer with one sentence of at most 40 words.", "max_words", {"number": 40}),
+    ("You answer in one short sentence without any commas.", "lacks_commas", {}),
 )
-TURNS = (0, 5, 1, 0, 5, 4, 0, 5, 2, 0, 5, 3)
-"""Orders by turn: the two about length come most often, since a small model follows little else."""
+TURNS = (6, 0, 7, 5, 1, 6, 0, 4, 7, 5, 2, 6, 0, 7, 5, 3)
+"""Orders by turn: length and commas come most often, since a small model follows little else."""
 
 ASKED = ("What colour is {}?", "Is {} big or small?", "Name one thing that goes with {}.")
 THINGS = (
-    "water",
-    "ice",
-    "the sun",
-    "a cat",
-    "a dog",
-    "bread",
-    "a river",
-    "the sea",
-    "a car",
-    "a bicycle",
-    "snow",
-    "a tree",
-    "a flower",
-    "gold",
-    "iron",
-    "music",
-    "a book",
-    "a letter",
-    "a bird",
-    "a plane",
-)
+    "water", "ice", "the sun", "a cat", "a dog", "bread", "a river", "the sea", "a car", "a bicycle", "snow", "a tree",
+    "a flower", "gold", "iron", "music", "a book", "a letter", "a bird", "a plane",
+)  # fmt: skip
 
 
-class SystemPrompt(Task):
+class SystemPrompt(RepliedTask):
     """Follow the system message."""
 
     name = "system_prompt"
+    version = 2
     capability = "instruction following"
     summary = "a standing order in the system message"
 
@@ -69,25 +53,36 @@ class SystemPrompt(Task):
             messages=messages,
             answer=[{"check": check, **parameters}],
             max_tokens=192,
-            tier=check,
+            tier="short" if check in {"max_words", "lacks_commas"} else "form",
         )
 
     def grade(self, item: Item, reply: str) -> Grade:
         """The order against the whole reply; whether the answer is true does not count."""
-        if reply.strip() and not strip_echo(reply, item.messages[-1].content):
-            return Grade.wrong(reason="repeats the prompt")
-        return grade_constraints(reply, item.answer)
+        return grade_constraints(reply, item.answer, item.messages[-1].content)
 
-    def cases(self) -> Sequence[GraderCase]:
-        """Known grades."""
-        messages = (
-            Message("system", "You always end your reply with the word 'over'."),
-            Message("user", "Is ice cold?"),
+    def gold_reply(self, item: Item) -> str:
+        """A few words that obey the order."""
+        return meeting(item.answer)
+
+    def wrong_reply(self) -> str:
+        """The word of the order at the wrong end."""
+        return "Over and out"
+
+    def case_item(self) -> Item:
+        """An order about the ending."""
+        return _ask(
+            {"check": "ends_with", "phrase": "over"}, "You always end your reply with the word 'over'."
         )
-        ends = Item(task=self.name, messages=messages, answer=[{"check": "ends_with", "phrase": "over"}])
-        yes = Item(task=self.name, messages=messages, answer=[{"check": "only", "words": ["yes", "no"]}])
+
+    def traps(self) -> Sequence[GraderCase]:
+        """Only the word that is allowed."""
+        yes = _ask({"check": "only", "words": ["yes", "no"]}, "You answer only with 'yes' or 'no'.")
         return [
-            *common_cases(ends, right="Yes, it is, over.", wrong="Over and out", refusal=0.0, echo=0.0),
             case("bare_yes", yes, "Yes.", 1.0),
             case("yes_with_more", yes, "Yes, ice is cold.", 0.0),
         ]
+
+
+def _ask(rule: dict[str, Any], order: str) -> Item:
+    messages = (Message("system", order), Message("user", "Is ice cold?"))
+    return Item(task=SystemPrompt.name, messages=messages, answer=[rule])

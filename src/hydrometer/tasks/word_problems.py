@@ -14,8 +14,7 @@ from hydrometer.graders.text import strip_echo
 from hydrometer.items import Item
 from hydrometer.outcomes import Grade
 from hydrometer.tasks.base import GraderCase
-from hydrometer.tasks.cases import case
-from hydrometer.tasks.common import NAMES, RepliedTask, user
+from hydrometer.tasks.common import NAMES, RepliedTask, case, user
 
 _THINGS = (
     "apples", "pencils", "stickers", "marbles", "books", "cookies", "shells", "stamps", "cards", "coins", "pears",

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
 import jinja2
@@ -22,6 +23,7 @@ from hydrometer.canon import digest_text
 from hydrometer.errors import ModelError
 from hydrometer.items import Message, Thinking
 from hydrometer.templates.dialects import opens_thinking
+from hydrometer.templates.tools import ToolCall, answered, called, described, offered, to_chat
 
 _MAX_RENDERED = 8_000_000
 """Characters a template may produce; a hostile loop is cut off instead of filling the memory."""
@@ -61,6 +63,9 @@ class ChatTemplate:
     ) -> Rendered:
         """Render a conversation up to the point where the model writes.
 
+        Offered tools go to the template as transformers hands them over, and are described in the first user turn
+        where the template has no place for them, see `takes_tools`.
+
         Args:
             messages: The conversation.
             thinking: Sets `enable_thinking` for templates that know it; `DEFAULT` leaves it undefined.
@@ -70,24 +75,49 @@ class ChatTemplate:
             ModelError: The template is broken, unsafe, or refuses the conversation.
         """
         switch = {} if thinking is Thinking.DEFAULT else {"enable_thinking": thinking is Thinking.ON}
-        try:
-            template = _environment().from_string(self.source)
-            text = _bounded(
-                template.generate(
-                    messages=[message._asdict() for message in messages],
-                    add_generation_prompt=True,
-                    tools=None,
-                    **dict(self.special),
-                    **switch,
-                )
-            )
-        except jinja2.TemplateError as error:
-            msg = f"the chat template cannot render this conversation: {error}"
-            raise ModelError(msg) from error
-        except (TypeError, ValueError, KeyError, ArithmeticError, RecursionError) as error:
-            msg = f"the chat template fails on this conversation: {type(error).__name__}: {error}"
-            raise ModelError(msg) from error
+        if any(message.role == "tools" for message in messages) and not takes_tools(self.source):
+            messages = described(messages)
+        text = _render(self.source, messages, {**self.special, **switch})
         return Rendered(text + (reply or ""), opens_thinking(text))
+
+
+@lru_cache(maxsize=64)
+def takes_tools(source: str) -> bool:
+    """Return whether a chat template shows the model offered tools, earlier calls and their results.
+
+    Some templates ignore what they have no place for, others refuse it; a conversation with recognisable words tells.
+    A source of `""` is a template that the engine cannot see, and its server is trusted.
+    """
+    if not source.strip():
+        return True
+    place = {"type": "string", "description": "probe3"}
+    schema = {"type": "object", "properties": {"probe2": place}, "required": ["probe2"]}
+    messages = (
+        offered([{"name": "probe1", "description": "A probe.", "parameters": schema}]),
+        Message("user", "Hello"),
+        called(ToolCall("probe1", {"probe2": "probe4"})),
+        answered("probe1", {"found": "probe5"}),
+    )
+    try:
+        text = _render(source, messages, {"bos_token": "", "eos_token": ""})
+    except ModelError:
+        return False
+    return all(f"probe{number}" in text for number in (1, 2, 4, 5))
+
+
+def _render(source: str, messages: Sequence[Message], names: Mapping[str, Any]) -> str:
+    chat = to_chat(messages)
+    try:
+        template = _environment().from_string(source)
+        return _bounded(
+            template.generate(messages=chat.messages, add_generation_prompt=True, tools=chat.tools, **dict(names))
+        )
+    except jinja2.TemplateError as error:
+        msg = f"the chat template cannot render this conversation: {error}"
+        raise ModelError(msg) from error
+    except (TypeError, ValueError, KeyError, ArithmeticError, RecursionError) as error:
+        msg = f"the chat template fails on this conversation: {type(error).__name__}: {error}"
+        raise ModelError(msg) from error
 
 
 def _bounded(pieces: Any) -> str:
@@ -128,8 +158,14 @@ def _environment() -> ImmutableSandboxedEnvironment:
     return environment
 
 
-def _tojson(value: Any, ensure_ascii: bool = False, indent: int | None = None) -> str:  # noqa: FBT001, FBT002
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
+def _tojson(
+    value: Any,
+    ensure_ascii: bool = False,  # noqa: FBT001, FBT002 - templates pass it by place
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,  # noqa: FBT001, FBT002
+) -> str:
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
 
 
 def _refuse(message: str) -> NoReturn:

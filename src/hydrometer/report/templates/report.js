@@ -5,12 +5,13 @@
   const items = [...document.querySelectorAll(".item")];
   const shown = document.getElementById("shown");
   const apply = () => {
-    const { change, capability } = form.elements;
+    const { change, capability, behaviour } = form.elements;
     let count = 0;
     for (const item of items) {
       const fits = change.value === "all" || item.dataset.change === change.value ||
         (change.value === "changed" && item.dataset.change !== "same");
-      item.hidden = !(fits && (!capability.value || item.dataset.capability === capability.value));
+      const shows = !behaviour?.value || (item.dataset.signs || "").split(" ").includes(behaviour.value);
+      item.hidden = !(fits && shows && (!capability.value || item.dataset.capability === capability.value));
       count += !item.hidden;
     }
     shown.textContent = `${count} of ${items.length} shown`;
@@ -23,7 +24,11 @@
     item.scrollIntoView();
   };
   form.hidden = false;
-  form.addEventListener("input", apply);
+  form.addEventListener("input", (event) => {
+    // A behaviour shows whatever the outcome: whoever picks one wants every reply with it.
+    if (event.target === form.elements.behaviour) form.elements.change.value = "all";
+    apply();
+  });
   document.getElementById("unfold").addEventListener("click", () => {
     const visible = items.filter((item) => !item.hidden);
     const open = visible.some((item) => !item.open);

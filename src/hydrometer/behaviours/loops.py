@@ -1,0 +1,246 @@
+"""Replies that turn in circles: an exact cycle at the end, the same paragraphs again, or a stall without new words.
+
+Legitimate repetition is everywhere (tables, matrices, choruses, code, "write it ten times"), so each kind has a size
+below which it is not looked at, and a request for repetition or the request's own words excuse it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hydrometer.behaviours.base import Behaviour, Observed, Sign
+from hydrometer.behaviours.eos import foreign_turn
+from hydrometer.behaviours.segments import both, fences, prose, shortened
+from hydrometer.outcomes import Finish
+
+_SHINGLE = 6
+_TAIL = 32_000
+"""Characters at the end in which a stall is looked for: a circle that is wider is not seen as one by a reader."""
+
+
+class Cycle(NamedTuple):
+    """A sequence that ends in repetitions of its last `period` units.
+
+    Attributes:
+        period: Units after which it repeats.
+        length: Units from the end over which it does, a broken first cycle included.
+    """
+
+    period: int
+    length: int
+
+    @property
+    def repeats(self) -> float:
+        """How often the cycle is run through."""
+        return self.length / self.period
+
+
+def tail_cycles(units: str) -> Iterator[Cycle]:
+    """Yield cycles at the end of a sequence that are run through at least three times, short periods first.
+
+    A suffix of at least one period occurs again exactly one period before. So the nearest earlier occurrence of
+    suffixes of 8, 16, 32 … units names every period that can be, each found in a window of twice the suffix: linear
+    altogether. Shorter suffixes may name a cycle within the cycle ("-----" at the end of each row), so all are yielded.
+
+    Args:
+        units: Characters, or token ids as code points (see `as_units`).
+    """
+    reverse = units[::-1]
+    size, seen = 8, set[int]()
+    codes: NDArray[np.uint32] | None = None
+    while size < len(units):
+        # A period that is no longer than the suffix shows within the next `size` places.
+        period = reverse.find(reverse[:size], 1, 2 * size + 1)
+        size *= 2
+        if period < 1 or period in seen or 3 * period > len(units):
+            continue
+        seen.add(period)
+        if reverse[: 2 * period] != reverse[period : 3 * period]:
+            continue
+        if codes is None:
+            codes = np.frombuffer(reverse.encode("utf-32-le", "surrogatepass"), np.uint32)
+        differs = np.flatnonzero(codes[period:] != codes[:-period])
+        yield Cycle(period, period + int(differs[0] if differs.size else len(units) - period))
+
+
+def as_units(token_ids: tuple[int, ...]) -> str:
+    """Return token ids as one character each, so that text and tokens go the same way."""
+    return "".join(map(chr, token_ids)) if max(token_ids, default=0) < 0x110000 else ""
+
+
+def detect(observed: Observed) -> Sign | None:
+    """Say whether a reply turns in circles."""
+    found = _token_cycle(observed)
+    if found:
+        return found
+    for part in both(observed):
+        turn = foreign_turn(part, observed.asked, observed.system)
+        text = (part[: turn.at] if turn else part).rstrip()
+        if len(text) < 160:
+            continue
+        found = _text_cycle(text, observed) or _same_lines(text, observed) or _stall(text, observed)
+        if found:
+            return found
+    return None
+
+
+LOOP = Behaviour(
+    name="loop",
+    version=1,
+    summary="turns in circles: exact cycle, the same paragraphs, or a stall without new words",
+    detect=detect,
+)
+
+_REPETITION = re.compile(
+    r"\brepeat|\btimes\b|\bcopy\b|over and over|again and again|\brefrain|\bchorus|\bmantra|\bpattern\b"
+    r"|\bforever\b"
+    r"|\bendless|\bechoe?s?\b|\bidentical\b|\bsame (?:line|word|sentence|letter|phrase)|\bduplicate"
+    r"|\bascii|\bbinary\b"
+    r"|\bsequence\b|\bwiederhol|\brépét|\brepit|重复|繰り返",
+    re.IGNORECASE,
+)
+_NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
+            "twelve": 12, "fifteen": 15, "twenty": 20, "thirty": 30, "fifty": 50, "hundred": 100, "thousand": 1000}  # fmt: skip
+_MARKER = re.compile(r"^\s{0,20}(?:[-*•]\s{1,9})?(?:\d{1,4}[.):]\s{1,9})?")
+_DIGITS = re.compile(r"\d{1,9}")
+_WORD = re.compile(r"\d{1,6}|[a-z]{3,9}")
+
+
+def _excused(observed: Observed, repeated: str, repeats: float) -> bool:
+    """Whether the request wants it: it says so (then as often as it says), or holds the repeated text as often."""
+    asked = observed.asked
+    piece = repeated.strip()
+    if piece and asked.count(piece) >= 0.6 * repeats:
+        return True
+    found = _REPETITION.search(asked)
+    if not found:
+        return False
+    words = _WORD.findall(asked.lower()[:4000])
+    wanted = max((int(w) if w.isdigit() else _NUMBERS.get(w, 0) for w in words), default=0) or 40
+    return repeats <= 1.5 * wanted + 3 and (observed.finish is Finish.STOP or repeats <= wanted + 2)
+
+
+def _token_cycle(observed: Observed) -> Sign | None:
+    ids = observed.token_ids
+    if ids is None or len(ids) < 60:
+        return None
+    if any(foreign_turn(part, observed.asked, observed.system) for part in both(observed)):
+        return None
+    # Tokens name the period without doubt; how much text that is decides, as it does without tokens.
+    share = len(observed.text) / len(ids)
+    for cycle in tail_cycles(as_units(ids)):
+        characters = round(cycle.length * share)
+        text = observed.text.rstrip()
+        piece = text[-max(1, round(cycle.period * share)) :]
+        if _counts(piece, characters, cycle.repeats, text, observed):
+            return Sign(
+                f"the last {cycle.length} tokens repeat every {cycle.period} tokens", shortened(piece)
+            )
+    return None
+
+
+def _text_cycle(text: str, observed: Observed) -> Sign | None:
+    for cycle in tail_cycles(text):
+        piece = text[-cycle.period :]
+        if _counts(piece, cycle.length, cycle.repeats, text, observed):
+            reason = (
+                f"the last {cycle.length} characters repeat every {cycle.period}, {cycle.repeats:.0f} times"
+            )
+            return Sign(reason, shortened(piece))
+    return None
+
+
+def _counts(piece: str, length: int, repeats: float, text: str, observed: Observed) -> bool:
+    cut = observed.finish is Finish.LENGTH
+    least = _least_repeats(len(piece), cut=cut)
+    shown = "|" in piece or "{" in piece or _ends_in_code(text)
+    if not any(map(str.isalpha, piece)):
+        needed = 800 if cut else 2500
+    elif shown:
+        needed = 500 if cut else 1500
+    else:
+        needed = 160 if cut else 240
+    return length >= needed and repeats >= least and not _excused(observed, piece, repeats)
+
+
+def _least_repeats(period: int, *, cut: bool) -> float:
+    if period >= 400:
+        return 3
+    return 4 if cut or period >= 100 else 6
+
+
+def _ends_in_code(text: str) -> bool:
+    blocks = fences(text)
+    return bool(blocks) and blocks[-1].end >= len(text) - 2
+
+
+def _same_lines(text: str, observed: Observed) -> Sign | None:
+    """The same long lines again and again, other text between them perhaps."""
+    cut = observed.finish is Finish.LENGTH
+    body = prose(text)
+    # A list that gives the same entry under new numbers turns in circles as well.
+    found = (_MARKER.sub("", line) for line in body.splitlines() if len(line) >= 40)
+    lines = [line for line in map(str.strip, found) if len(line) >= 40 and line[0] not in "|#"]
+    # Attempts that only count on are a circle too, but lists do the same: only where the budget had to end them.
+    for lines_now, least in ((lines, 5 if cut else 8), (list(map(_uncounted, lines)) if cut else [], 10)):
+        if len(lines_now) < least:
+            continue
+        counted = Counter(lines_now)
+        line, times = counted.most_common(1)[0]
+        again = sum(len(key) * number for key, number in counted.items() if number >= 3)
+        behind = len(body) - body.find(line) if lines_now is lines else len(body[-2 * again :])
+        if times >= least and again >= 0.5 * behind and not _excused(observed, line, times):
+            return Sign(f"the same line {times} times", shortened(line))
+    return None
+
+
+def _uncounted(line: str) -> str:
+    """A line of prose without its numbers; a line that is numbers mostly keeps them, since they are what it says."""
+    plain = _DIGITS.sub("0", line)
+    return (
+        plain
+        if len(plain) >= 0.9 * len(line) and plain.count(" ") >= 10 and len(_DIGITS.findall(line)) <= 3
+        else line
+    )
+
+
+def _stall(text: str, observed: Observed) -> Sign | None:
+    """A long end in which next to every run of six words was there before."""
+    if len(text) < 800:
+        return None
+    cut = observed.finish is Finish.LENGTH
+    span, most = (120, 0.6) if cut else (240, 0.75)
+    tail = [line for line in prose(text[-_TAIL:]).splitlines() if not line.lstrip().startswith("|")]
+    words = " ".join(tail).split()
+    if len(words) < span + 60:
+        return None
+    runs = _shingles(words)
+    again = np.ones(len(runs), bool)
+    again[np.unique(runs, return_index=True)[1]] = False
+    share = float(again[-span:].mean())
+    if share < most:
+        return None
+    own = ~np.isin(runs[-span:], _shingles(observed.asked.split()))
+    if float((again[-span:] & own).mean()) < most or _excused(observed, "", len(words) / span):
+        return None
+    return Sign(
+        f"{share:.0%} of the last {span} runs of six words were there before",
+        shortened(" ".join(words[-20:])),
+    )
+
+
+def _shingles(words: list[str]) -> NDArray[np.uint64]:
+    """Hash every run of words. Equal runs get equal numbers; different ones collide once in 2^64."""
+    if len(words) < _SHINGLE:
+        return np.zeros(0, np.uint64)
+    codes = np.fromiter(map(hash, words), np.int64, len(words)).astype(np.uint64)
+    runs = np.zeros(len(words) - _SHINGLE + 1, np.uint64)
+    for place in range(_SHINGLE):
+        runs = runs * np.uint64(0x9E3779B97F4A7C15) + codes[place : len(codes) - _SHINGLE + 1 + place]
+    return runs

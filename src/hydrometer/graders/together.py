@@ -1,0 +1,33 @@
+"""Grades of items that count only together, such as the two twins of a minimal pair.
+
+A model that always says yes is right on half of all twins and on no pair: judged one by one it looks like chance,
+judged together it is seen for what it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hydrometer.outcomes import Grade, Status
+
+
+def together(grades: Sequence[Grade]) -> Grade:
+    """Return the one grade of a cluster: wrong if any is wrong, missing if any is missing, else right.
+
+    A wrong twin decides even where the other one is missing: no answer to that one could have saved the pair.
+
+    Args:
+        grades: Grades of all items of the cluster.
+
+    Raises:
+        ValueError: There are no grades.
+    """
+    if not grades:
+        msg = "no grades: a cluster holds at least one item"
+        raise ValueError(msg)
+    extracted = " / ".join(grade.extracted for grade in grades)
+    wrong = [grade for grade in grades if grade.value is not None and grade.value < 1.0]
+    if wrong:
+        return Grade.wrong(extracted, wrong[0].reason)
+    missing = [grade for grade in grades if grade.status is not Status.GRADED]
+    return missing[0] if missing else Grade.right(extracted)

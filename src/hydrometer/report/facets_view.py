@@ -1,0 +1,114 @@
+"""What stands beside the verdicts, as a report shows it: cut replies, budgets, tiers, behaviours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hydrometer.facets import ranking_flips
+from hydrometer.report import words
+from hydrometer.report.curves import Curves, budget_curves, common_top, tier_curves
+from hydrometer.report.view import BehaviourRow, Chart, ChartRow, CutRow
+from hydrometer.result import BehaviourResult, BudgetPoint, CutReplies, ItemResult, TierResult
+from hydrometer.stats.estimate import Estimate
+
+MANY_CUT = 0.05
+"""Share of cut replies of one side from which a short report speaks of them."""
+
+
+def item_anchor(item_id: str) -> str:
+    """Return the name of an item for links into the page."""
+    return "item-" + "".join(c for c in item_id if c.isalnum())
+
+
+def sign_key(behaviour: str) -> str:
+    """Return the name of a behaviour as one word without spaces, for filters."""
+    return words.line(behaviour, 60).replace(" ", "_")
+
+
+def build_cuts(cuts: Sequence[CutReplies]) -> tuple[CutRow, ...]:
+    """Return a row per capability with any cut reply."""
+    return tuple(
+        CutRow(
+            name=words.name(row.capability),
+            sentence=words.cut_sentence(row),
+            many=max(row.hits.base, row.hits.student) > MANY_CUT,
+        )
+        for row in cuts
+        if row.hits.n and max(row.hits.base, row.hits.student) > 0.0
+    )
+
+
+def build_flips(points: Sequence[BudgetPoint]) -> tuple[str, ...]:
+    """Return a sentence per capability whose better model depends on the budget."""
+    return tuple(words.flip_sentence(less, more) for less, more in ranking_flips(points))
+
+
+def build_budgets(points: Sequence[BudgetPoint]) -> tuple[Chart, ...]:
+    """Return a chart per capability with at least two budgets."""
+    top = common_top([point.estimate for point in points])
+    charts: list[Chart] = []
+    for name in dict.fromkeys(point.capability for point in points):
+        own = sorted((p for p in points if p.capability == name), key=lambda point: point.tokens)
+        tokens, found = [point.tokens for point in own], [point.estimate for point in own]
+        curves = budget_curves(tokens, found, top)
+        if curves:
+            labels = [f"{count:,}" for count in tokens]
+            charts.append(_chart(words.name(name), f"budget-{len(charts)}", labels, found, curves))
+    return tuple(charts)
+
+
+def build_tiers(tiers: Sequence[TierResult]) -> tuple[Chart, ...]:
+    """Return a chart per task with at least two tiers that both models answered."""
+    top = common_top([tier.estimate for tier in tiers])
+    charts: list[Chart] = []
+    for name in dict.fromkeys(tier.task for tier in tiers):
+        own = [tier for tier in tiers if tier.task == name]
+        labels, found = [words.line(tier.tier, 40) for tier in own], [tier.estimate for tier in own]
+        curves = tier_curves(labels, found, top)
+        if curves:
+            charts.append(_chart(words.line(name, 60), f"tier-{len(charts)}", labels, found, curves))
+    return tuple(charts)
+
+
+def build_behaviours(
+    rows: Sequence[BehaviourResult], items: Sequence[ItemResult]
+) -> tuple[BehaviourRow, ...]:
+    """Return a row per behaviour; only items that the report holds are linked."""
+    held = {item.item_id for item in items}
+    return tuple(
+        BehaviourRow(
+            name=words.name(row.behaviour),
+            key=sign_key(row.behaviour),
+            summary=words.line(row.summary),
+            base=words.percent(row.excess.base),
+            student=words.percent(row.excess.student),
+            excess=words.points(row.excess.difference),
+            interval=words.interval(row.excess.low, row.excess.high),
+            pairs=f"{row.excess.n:,}",
+            p=words.p_value(row.adjusted_p),
+            kind="fault" if row.fault else "style",
+            shown=not row.excess.low <= 0.0 <= row.excess.high,
+            sentence=words.behaviour_sentence(row),
+            anchors=tuple(item_anchor(item) for item in row.items if item in held),
+        )
+        for row in rows
+    )
+
+
+def _chart(
+    title: str, key: str, labels: Sequence[str], estimates: Sequence[Estimate], curves: Curves
+) -> Chart:
+    rows = tuple(
+        ChartRow(label=label, **words.scores(found), pairs=f"{found.n:,}")
+        for label, found in zip(labels, estimates, strict=True)
+    )
+    last = next(row for row, found in zip(reversed(rows), reversed(estimates), strict=True) if found.n)
+    return Chart(
+        title=title,
+        key=key,
+        curves=curves,
+        rows=rows,
+        end=last.label,
+        base_end=last.base,
+        student_end=last.student,
+    )

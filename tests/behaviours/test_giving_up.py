@@ -1,0 +1,69 @@
+"""Empty replies, give-ups and replies that do not know."""
+
+import pytest
+
+from hydrometer.behaviours.base import Observed
+from hydrometer.behaviours.giving_up import empty_reply, gave_up, says_unknown
+from hydrometer.outcomes import Finish
+
+LIST = "List all 50 states."
+
+
+def reply(text: str, asked: str = LIST, **more: object) -> Observed:
+    return Observed(text=text, answer=text.strip(), asked=asked, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["", " \n", "\u200b\n"])
+def test_nothing_is_empty(text: str) -> None:
+    assert empty_reply(reply(text))
+
+
+def test_cut_and_unclosed_replies_are_not_empty() -> None:
+    assert empty_reply(reply("", finish=Finish.LENGTH)) is None
+    assert empty_reply(Observed(text="<think>a", thinking="a", think_state="unclosed")) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1. Alabama\n2. Alaska\n\nI'll stop here.", "1. Alabama\n\nThe rest is left as an exercise.", "1. Alabama, 2. Alaska, and so on.",
+        "1. Alabama\n\nDue to length limits, I cannot list them all.", "```python\ndef f():\n    # ... rest of the code\n```",
+    ],
+)  # fmt: skip
+def test_give_ups_show(text: str) -> None:
+    assert gave_up(reply(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("Flights stop here in winter due to the weather.", "Tell me about the airport."),
+        ("We sell apples, pears, plums, and so on.", "What do you sell?"),
+        ("Snakes shed skin due to the size of their body.", "Why?"),
+        ("Fish.", "Write about fish in at most 500 words."),
+        ("A short outline: the rest is left to the reader.", "Write a short outline."),
+        ("I'm sorry, but I can't help with that.", "Write an essay of 1500 words about it."),
+    ],
+)
+def test_ordinary_ends_do_not(text: str, asked: str) -> None:
+    assert gave_up(reply(text, asked)) is None
+
+
+def test_a_line_for_an_essay_is_a_give_up() -> None:
+    sign = gave_up(reply("Fish swim.", "Write an essay of 1500 words about fish."))
+    assert sign
+    assert sign.reason == "2 words where 1500 were asked for"
+
+
+@pytest.mark.parametrize(
+    "text", ["I don't know.", "I'm not sure who that is.", "I have no idea.", "Sorry, I do not know that."]
+)
+def test_not_knowing_shows(text: str) -> None:
+    assert says_unknown(reply(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["I know it: Paris.", "You don't know until you try.", "I don't have a dog."]
+)
+def test_knowing_does_not(text: str) -> None:
+    assert says_unknown(reply(text)) is None

@@ -1,0 +1,245 @@
+"""Build the labelled set of behaviours, and measure the detectors on replies made from phrases they were not developed on.
+
+    python tools/make_behaviour_set.py            writes src/hydrometer/behaviours/data/labelled.jsonl.zst
+    python tools/make_behaviour_set.py --report   measures, and writes docs/behaviours.md
+    python tools/make_behaviour_set.py --report --bank develop --ordinary 500 --show 3     while developing
+
+Everything in it is synthetic but the recorded replies (`tools/record_behaviour_replies.py`), whose loops are labelled
+by the rules of `looped_by_hand`, which share no code with the detector and whose results were read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import zstandard
+from scipy.special import betaincinv
+
+from behaviour_faults import FAULTS, STRENGTHS, planted
+from behaviour_grammar import Maker, Record, ordinary
+from behaviour_phrases import DEVELOP, MEASURE, Bank
+from hydrometer.behaviours.base import Observed
+from hydrometer.behaviours.language import status
+from hydrometer.behaviours.registry import BEHAVIOURS, find
+from hydrometer.outcomes import Finish
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = ROOT / "src/hydrometer/behaviours/data"
+PAGE = ROOT / "docs/behaviours.md"
+SEEDS = {"develop": 11, "measure": 2027}
+BANKS: dict[str, Bank] = {"develop": DEVELOP, "measure": MEASURE}
+LONG = 1_500
+"""Characters from which an ordinary reply counts as long."""
+
+
+def main() -> None:
+    """Build the set, or measure."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--report", action="store_true")
+    parser.add_argument("--bank", choices=BANKS, default="measure")
+    parser.add_argument("--ordinary", type=int, default=12_000)
+    parser.add_argument("--planted", type=int, default=300)
+    parser.add_argument("--show", type=int, default=0)
+    args = parser.parse_args()
+    if not args.report:
+        write_set()
+        return
+    text = report(args.bank, args.ordinary, args.planted, args.show)
+    if args.bank == "measure":
+        PAGE.write_text(text)
+    print(text)
+
+
+def observed(made: Record) -> Observed:
+    """Return a record as a detector sees it."""
+    names = ("text", "asked", "thinking", "think_state", "dialect", "expected_dialect", "tools")
+    fields: dict[str, Any] = {name: made[name] for name in names if name in made}
+    ids = made.get("token_ids")
+    return Observed(
+        **fields,
+        answer=made.get("answer", made["text"].strip()),
+        finish=Finish(made.get("finish", "stop")),
+        token_ids=tuple(ids) if ids else None,
+    )
+
+
+def write_set() -> None:
+    """Write the shipped part: 15 replies per behaviour, 300 ordinary ones, from the phrases that measure."""
+    maker = Maker(MEASURE, random.Random(SEEDS["measure"]))
+    rows = [planted(maker, name, number % len(STRENGTHS)) for name in FAULTS for number in range(15)]
+    rows += [ordinary(maker) for _ in range(300)]
+    packed = zstandard.compress(
+        "".join(json.dumps(row, ensure_ascii=True) + "\n" for row in rows).encode(), 19
+    )
+    (DATA / "labelled.jsonl.zst").write_bytes(packed)
+    print(len(rows), "replies,", len(packed), "bytes")
+
+
+def read(name: str) -> list[Record]:
+    """Return the rows of a shipped file, none where it is not there."""
+    file = DATA / name
+    if not file.is_file():
+        return []
+    return [json.loads(line) for line in zstandard.decompress(file.read_bytes()).decode().splitlines()]
+
+
+def looped_by_hand(made: Record) -> bool:
+    """Label a recorded reply: does it say the same again to its end?
+
+    Rules, read against each reply: among the last twelve lines or sentences of at least 15 characters, numbers left
+    out, no more than four different ones; or the last 80 words hold no more than 34 different ones. Plain counting
+    is none.
+    """
+    for mark in ("\n", ". "):
+        pieces = [
+            "".join(c for c in part if not c.isdigit()).strip(" .*-") for part in made["text"].split(mark)
+        ]
+        pieces = [piece for piece in pieces if len(piece) >= 15][-12:]
+        if len(pieces) == 12 and len(set(pieces)) <= 4:
+            return True
+    words = made["text"].split()[-80:]
+    return len(words) == 80 and len(set(words)) <= 34
+
+
+def report(bank: str, ordinaries: int, per_fault: int, show: int) -> str:
+    """Measure, and return the page."""
+    maker = Maker(BANKS[bank], random.Random(SEEDS[bank] + 1))
+    false: Counter[str] = Counter()
+    long = alarmed_long = size = 0
+    spent = 0.0
+    find(Observed(text="Loads what is loaded on first use.", answer="Loads what is loaded on first use."))
+    for _ in range(ordinaries):
+        made = ordinary(maker)
+        seen, seconds = timed(made)
+        spent, size = spent + seconds, size + len(made["text"].encode("utf-8", "replace"))
+        false.update(seen)
+        faults = [b.name for b in BEHAVIOURS if b.fault and b.name in seen]
+        long += len(made["text"]) >= LONG
+        alarmed_long += bool(faults) and len(made["text"]) >= LONG
+        if seen and show:
+            print("ordinary", made["kind"], seen, repr(made["text"][-160:]))
+    hits, wrong = plant(maker, per_fault, show)
+    rows = [
+        table_row(b.name, b.summary, hits[b.name], per_fault, wrong[b.name] + false[b.name], fault=b.fault)
+        for b in BEHAVIOURS
+    ]
+    upper = exact_interval(alarmed_long, long)[1]
+    facts = [
+        f"- Ordinary replies: {ordinaries}, of which {long} have at least {LONG} characters; "
+        f"{sum(false.values())} alarms in all.",
+        f"- False alarms on long ordinary replies, all faults together: {alarmed_long} of {long}"
+        f" ({1000 * alarmed_long / long:.2f} in 1,000; 95 % upper limit {1000 * upper:.2f} in 1,000).",
+        f"- {recorded(show)}",
+        f"- Speed here: {size / spent / 1e6:.1f} MB/s for all detectors together on one core (`python "
+        f"bench/behaviours.py` for more).",
+        f"- Language detector: {status()}.",
+    ]
+    return HEAD + "\n".join([*rows, "", "## Measured", "", *facts, ""]) + FOOT
+
+
+def timed(made: Record) -> tuple[set[str], float]:
+    """Return which behaviours show, and the processor time it took."""
+    reply = observed(made)
+    start = time.process_time()
+    seen = {behaviour.name for behaviour, _ in find(reply)}
+    return seen, time.process_time() - start
+
+
+def plant(maker: Maker, per_fault: int, show: int) -> tuple[Counter[str], Counter[str]]:
+    """Return hits per behaviour, and alarms on replies that have another fault."""
+    hits, wrong = Counter[str](), Counter[str]()
+    for name in FAULTS:
+        for number in range(per_fault):
+            made = planted(maker, name, number % len(STRENGTHS))
+            seen, _ = timed(made)
+            hits[name] += name in seen
+            wrong.update(seen - {*made["must"], *made["may"]})
+            if show and (name not in seen or seen - {*made["must"], *made["may"]}):
+                print(made["kind"], seen, repr(made["text"][:100]), repr(made["text"][-160:]))
+    return hits, wrong
+
+
+def recorded(show: int) -> str:
+    """Say what the loop detector finds in the recorded replies."""
+    rows = read("recorded.jsonl.zst")
+    cells: Counter[tuple[bool, bool]] = Counter()
+    others: Counter[str] = Counter()
+    for row in rows:
+        seen, _ = timed(row)
+        truth, found = looped_by_hand(row), "loop" in seen
+        cells[truth, found] += 1
+        others.update(seen - {"loop"})
+        if show and truth != found:
+            print("recorded", truth, found, repr(row["asked"]), repr(row["text"][-300:]))
+    rest = ", ".join(f"{name} {number}" for name, number in sorted(others.items())) or "none"
+    return (
+        f"Recorded replies of SmolLM2-135M (real): {len(rows)}; loops {cells[True, True]} found, "
+        f"{cells[True, False]} missed, "
+        f"{cells[False, True]} alarms where the rules see none. Other behaviours seen in them, unlabelled: "
+        f"{rest}."
+    )
+
+
+def table_row(name: str, summary: str, hits: int, planted_: int, wrong: int, *, fault: bool) -> str:
+    """Return one line of the table."""
+    precision = hits / (hits + wrong) if hits + wrong else 0.0
+    low, high = exact_interval(hits, planted_)
+    kind = "fault" if fault else "style"
+    return f"| `{name}` | {kind} | {summary} | {precision:.3f} | {hits / planted_:.3f} ({low:.3f} to {high:.3f}) | {planted_} | {wrong} |"
+
+
+def exact_interval(hits: int, n: int) -> tuple[float, float]:
+    """Clopper and Pearson's 95 % interval of a share (Biometrika 1934)."""
+    low = float(betaincinv(hits, n - hits + 1, 0.025)) if hits else 0.0
+    return low, float(betaincinv(hits + 1, n - hits, 0.975)) if hits < n else 1.0
+
+
+HEAD = """# Behaviours
+
+Written by `python tools/make_behaviour_set.py --report`.
+
+A behaviour is a fact about one reply that needs no right answer. An audit reports it as excess of the student over the
+base on the same items, never by itself.
+
+| name | kind | shows when a reply | precision | recall (95 % interval) | planted | wrong alarms |
+| --- | --- | --- | --- | --- | --- | --- |
+"""
+
+FOOT = """
+## How the set is made
+
+**It is synthetic**, but for the recorded replies. `tools/behaviour_grammar.py` makes ordinary replies in 28 styles (prose up to
+20,000 characters, essays, tables, lists, code, HTML, matrices, JSON, poems with a refrain, logs, long sums, counting,
+repetition that was asked for, copies, dialogues, quizzes, thinking with its natural coming back to what was said, talk
+about template tags, six languages, quotations, names, near refusals, short and cut replies) from word lists and a
+seed. `tools/behaviour_faults.py` plants each fault at three strengths. `tools/behaviour_phrases.py` holds two banks
+that share no phrase: the detectors were developed on one, the figures above come from the other, with another seed.
+The grammar of ordinary replies and the ways of planting are shared by both, and the six passages in other languages too;
+so the figures say that the detectors do what they were made for, not how often real models do these things.
+
+Precision counts alarms on ordinary replies and on replies with another planted fault. What may go together (a refusal that
+says it does not know) is not counted as wrong. A shipped part of the set is
+`src/hydrometer/behaviours/data/labelled.jsonl.zst`.
+
+Recorded replies: questions of 13 forms on 20 topics, some of which provoke repetition, answered by the bundled base at
+temperature 0 and 1.2 with at most 400 new tokens. A reply counts as a loop where the last twelve of its lines or
+sentences hold at most four different ones, numbers left out, or its last 80 words at most 34 different ones.
+
+## What they do not see
+
+- A circle wider than 32,000 characters that is not exact; code that repeats itself with other names and numbers.
+- Other languages in thinking, single foreign words of the same script, and passages between the sampled ones in long text.
+- Contradictions without an explicit final number or option letter; refusals behind a first sentence that does not refuse.
+- A reply cut by its budget inside thinking is a truncation, not `think_unclosed`.
+"""
+
+if __name__ == "__main__":
+    main()
