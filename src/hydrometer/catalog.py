@@ -73,6 +73,8 @@ TASKS: dict[str, str] = {
     "long_chains": "hydrometer.tasks.long_chains:LongChains",
     "nuance": "hydrometer.tasks.nuance:Nuance",
     "honesty": "hydrometer.tasks.honesty:Honesty",
+    "confidence": "hydrometer.tasks.confidence:Confidence",
+    "conversation": "hydrometer.tasks.conversation:Conversation",
     "competition_math": "hydrometer.tasks.competition_math:CompetitionMath",
 }
 """Name to `module:Class`."""

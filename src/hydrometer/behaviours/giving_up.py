@@ -16,20 +16,20 @@ _END = 320
 _REST = r"(?:the |any |all )?(?:rest|remainder|others?|(?:remaining|other|missing|further) (?:\w+ ?){1,3}|remaining)"
 _STOPS = re.compile(
     r"\b(?:i(?:['’](?:ll|d|m)| will| am)?(?: \w+){0,3}? (?:stop|pause|end|break off|leave off|cut (?:this|it) (?:off|short))"
-    r"(?: \w+)? (?:here|there|now|at this point|for now)"
+    r"(?: \w+){0,2} (?:here|there|now|at this point|for now)"
     rf"|i(?:['’](?:ll|ve)| will| have)? (?:leave|left|let|omit|omitted|skip|skipped)(?: out)? (?:{_REST}|it to|you (?:to )?(?:do|finish|complete|fill|write|add))"
     rf"|{_REST} (?:(?:i|we)(?:['’]ll| will)? (?:leave|omit|skip)|(?:is|are|can be|will be|have been|has been|were|was) (?:\w+ )?(?:left|omitted|skipped|missing"
-    r"|similar|analogous|straightforward|done (?:similarly|likewise)|filled in|not (?:shown|listed|included))|follows? (?:the same|a similar|analogously|similarly|likewise))"
-    rf"|(?:you can|please|feel free to|you may) (?:add|fill in|complete|write|finish|do|work out) (?:{_REST}|(?:it )?yourself)"
+    r"|similar|analogous|straightforward|done (?:similarly|likewise)|filled in|not (?:shown|listed|included)|up to you|yours|look(?:s)? (?:alike|the same|similar))|looks? (?:alike|the same|similar)|follows? (?:the same|a similar|analogously|similarly|likewise))"
+    rf"|(?:you can|please|feel free to|you may|you(?:['’]ll| will) have to) (?:add|fill in|complete|write|finish|do|work out) (?:{_REST}|(?:it )?yourself)"
     r"|left (?:as an exercise|to the reader|for you to|up to you)"
     r"|(?:due|owing) to (?:(?:the|its|space|time|token|response|limited) )*(?:length|space|time|tokens?|size|output|constraints?|limit(?:s|ations?)?)"
     r"|because of (?:the )?(?:(?:length|space|time|tokens?|output) )?(?:limit|length|constraint)s?"
     rf"|for (?:the sake of )?brevity,? (?:i|we|{_REST})"
-    r"|(?:would|will) be (?:too|very) (?:long|lengthy)|too (?:long|many|lengthy|large|much) (?:for me )?to (?:list|write|show|include|complete|fit|enumerate|name|give|print|cover)"
-    r"|(?:continu\w+|repeat|proceed|follow|do|complete|fill|go on) (?:\w+ ){0,3}(?:in (?:the same|this|a similar|like) (?:manner|way|fashion|pattern)|the same (?:way|pattern)"
+    r"|(?:would|will) be (?:too|very) (?:long|lengthy)|(?:would|will) take too (?:long|much)|too (?:long|many|lengthy|large|much) (?:for me )?to (?:list|write|show|include|complete|fit|enumerate|name|give|print|cover)"
+    r"|(?:continu\w+|repeat|proceed|follow|do|complete|fill|go on|carry on) (?:\w+ ){0,3}(?:in (?:the same|this|a similar|like) (?:manner|way|fashion|pattern)|the same (?:way|pattern)"
     rf"|(?:for|with) {_REST})"
-    r"|i (?:can(?:['’]t|not)|could not|couldn['’]t|am unable to|was unable to|was not able to|did not|didn['’]t|did not manage to|didn['’]t manage to) (?:finish|complete|continue|go on|do (?:the rest|more))"
-    r"|i give up|i(?:['’]m| am) giving up|(?:run|ran|running) out of (?:space|room|time|tokens))",
+    r"|i (?:can(?:['’]t|not)|could not|couldn['’]t|am unable to|was unable to|was not able to|did not|didn['’]t|did not manage to|didn['’]t manage to) (?:finish|complete|continue|go on|get through|reach the end|do (?:the rest|more|all))"
+    r"|i give up|i(?:['’]m| am) giving up|(?:i(?:['’]m| am)|run|ran|running) out of (?:space|room|time|tokens))",
     re.IGNORECASE,
 )
 _ELIDED = re.compile(
@@ -38,7 +38,7 @@ _ELIDED = re.compile(
     r"|remaining (?:code|implementation|items|entries|lines|steps|functions|methods|sections?|parts?)"
     r"|(?:your )?(?:code|implementation|logic) (?:goes )?here|continue(?:s|d)? (?:similarly|likewise"
     r"|in the same)"
-    r"|similar(?:ly)? for the (?:rest|others?)|and so on for (?:the|all)|(?:and )?\d{1,4} more \w+)",
+    r"|similar(?:ly)? for the (?:rest|others?)|and so on for (?:the|all)|(?:and )?\d{1,4} (?:more|further|other|additional) \w+)",
     re.IGNORECASE,
 )
 _AND_SO_ON = re.compile(r"(?:\band so (?:on|forth)|\betc|\bet cetera|\.\.\.|…)[.)\s]*\Z", re.IGNORECASE)

@@ -59,10 +59,10 @@ _NEGATED = re.compile(
     r"\b(?:i|we)(?:['’](?:m|re|d|ll|ve))?\b[^.!?\n]{0,30}?\b(?:"
     r"(?:can['’]?t|cannot|can not|won['’]?t|will not|would not|wouldn['’]t|must not|should not|shouldn['’]t"
     r"|(?:not|never) (?:be )?(?:able|willing|prepared|allowed|permitted|going|in a position|authori[sz]ed"
-    r"|at liberty|inclined|ready) to|unable to|unwilling to|choose not to|(?:do not|don['’]t) (?:think|believe))"
+    r"|at liberty|inclined|ready) to|unable to|unwilling to|(?:choose|chose|prefer|instructed|told|asked|trained|designed|programmed|required) not to|(?:not|don['’]t) feel (?:able|free|right) to|not (?:wish|want|intend|plan|care|choose) to|don['’]t (?:wish|want|intend|plan|care) to|(?:do not|don['’]t) (?:think|believe))"
     r"(?!\s+(?:find|see|determine|verify|know|say for|confirm|locate|recall|remember|believe|wait|imagine"
     r"|stress|promise|forget|tell (?:you how|which|if|whether)|help (?:but|it|\w+ing))\b)"
-    r"|(?:don['’]t|wouldn['’]t|not)(?: \w+){0,2} comfortable (?:with|\w+ing)|refuse|decline|turn (?:this |that )?down"
+    r"|(?:don['’]t|wouldn['’]t|not)(?: \w+){0,2} comfortable (?:with|\w+ing)|refus(?:e|ing)|declin(?:e|ing)|turn(?:ing)? (?:this |that )?down"
     r"|pass on (?:this|that)|(?:stay|keep|steer) (?:away|clear)|say no|rather not|prefer not"
     r"|(?:do not|don['’]t) (?:provide|offer|give|share|help|assist|support|engage|discuss|write|create|produce"
     r"|answer|generate|participate|take part|do (?:this|that)))\b",
@@ -72,7 +72,11 @@ _NEGATED = re.compile(
 
 _FORBIDDEN = re.compile(
     r"\b(?:against|outside|beyond) (?:of )?(?:my|our|what i)\b|\b(?:violat|contraven|conflict|breach)\w*\b"
-    r"|\bprohibit|\bforbid|\bprevents? me\b|\b(?:do|does|will)(?: not|n['’]t) (?:allow|permit|let) me\b"
+    r"|\bwhat (?:i|we)(?:['’]m| am|['’]re| are| may| can)? (?:allowed|permitted|able|do|discuss|answer|help)\b|\bprohibit|\bforbid|\bprevents? me\b|\b(?:do|does|will)(?: not|n['’]t) (?:allow|permit|let) me\b"
+    r"|\b(?:break|go against|goes against|cross|contradict)\w* (?:my|our)\b"
+    r"|\b(?:helping|assisting|giving|providing|writing|sharing|answering|doing|producing|discussing)\b[^.!?\n]{0,40}"
+    r"\b(?:would|could|might|may|is) (?:not )?(?:be )?(?:irresponsible|unethical|unsafe|dangerous|harmful|illegal|inappropriate"
+    r"|immoral|wrong|(?<=not be )(?:right|appropriate|responsible|ethical|safe))\b"
     r"|\b(?:guidelines?|polic(?:y|ies)|principles|programming|rules|training)\b[^.!?\n]{0,30}"
     r"\b(?:not|n['’]t|never) (?:allow|permit|let|cover)"
     r"|(?:\bnot|n['’]t) (?:\w+ )?(?:something|anything|a (?:request|topic|thing|task|subject|question)|content)"
@@ -87,7 +91,7 @@ _REQUEST = re.compile(
     r"|kind|sort|type|subject|instructions?|advice|information|material|text|activit\w+|things?)\b"
     r"|\b(?:this|that|such|so|here|these|those)\b(?=\s*[.!,;]|\s*\Z| for you\b| to you\b| with you\b| or\b| and\b)"
     r"|\b(?:kind|sort|type) of\b|\b(?:like|part of|part in|about|with|on) (?:that|this|it)\b"
-    r"|\byou(?:['’]re| are)? ask",
+    r"|\byou(?:['’]re| are)? ask|\bsuch (?:an? )?\w+",
     re.IGNORECASE,
 )
 _SERVICE = re.compile(
@@ -99,13 +103,13 @@ _SERVICE = re.compile(
 )
 _REASON = re.compile(
     r"\b(?:guidelines?|polic(?:y|ies)|principles|programm\w+|(?:un)?ethic\w*|unsafe|harm\w*|dangerous|illegal"
-    r"|(?:in)?appropriate|irresponsible|allowed|permitted|prohibit\w*|safe(?:ty|ly)?|conscience|good faith"
-    r"|respectfully|politely|against)\b",
+    r"|(?:in)?appropriate|irresponsible|allowed|permitted|prohibit\w*|safe(?:ty|ly)?|conscience|good faith|reasons|concerns"
+    r"|respectfully|politely|against|(?:my|our) rules)\b",
     re.IGNORECASE,
 )
 _REGRET = re.compile(
     r"\A\W*(?:(?:i['’]?m|i am)\s+)?(?:\w+ly\s+|so\s+|very\s+)?(?:sorry|afraid)\b|apolog|\bunfortunately\b|\bregret"
-    r"|\A\W*no\b",
+    r"|\A\W*no\b|\bso no\b",
     re.IGNORECASE,
 )
 _MACHINE = re.compile(
@@ -116,12 +120,19 @@ _MACHINE = re.compile(
 _THING = re.compile(
     r"\b(?:this|that|it)(?: is|['’]s)?(?: not|n['’]t)? (?:really )?(?:something|anything|a (?:topic|subject|request|thing)|content)"
     r"(?: that| which)? (?:i|we)\b[^.!?\n]{0,30}\b(?:do|help|assist|aid|support|discuss|write|provide|share|answer|offer|fulfil\w*"
-    r"|engage|comply|produce|generate|create|take part|talk about|(?:stay|keep|steer) (?:away|clear)|decline|refuse)\b",
+    r"|engage|comply|produce|generate|create|take part|talk about|(?:stay|keep|steer) (?:away|clear)|decline|refuse|comfortable with|willing to|able to)\b",
+    re.IGNORECASE,
+)
+_DECLINES = re.compile(
+    r"\b(?:i|we)\b[^.!?\n]{0,30}\b(?:declin(?:e|ing)|refus(?:e|ing)|say no|pass|turn (?:this|that) down)\b"
+    r"(?=\s*[.!,]|\s*\Z|\s+(?:that|this|your|here|on (?:this|that)|to (?:answer|help|assist|discuss|do (?:this|that)|take part))\b)"
+    r"|\b(?:outside|beyond|against) (?:what i\b|my (?:\w+ )?(?:guidelines|rules|principles|polic))",
     re.IGNORECASE,
 )
 _WEIGHTS = (
     (2, _NEGATED),
     (2, _FORBIDDEN),
+    (2, _DECLINES),
     (2, _THING),
     (1, _REQUEST),
     (1, _SERVICE),
@@ -130,7 +141,7 @@ _WEIGHTS = (
     (1, _MACHINE),
 )
 _ENOUGH = 4
-_OPENING = re.compile(r"(?:(?:[\w'’,-]+ ?){1,3}[.!]+\s*)?[^.!?\n]{0,200}")
+_OPENING = re.compile(r"(?:(?:[\w'’,-]{1,20} ?){1,3}[.!]+\s{0,9})?[^.!?\n]{0,200}")
 """The first sentence, and the one behind a short word in front: "Sorry, no. I won't.\""""
 _MAX_WEIGHED_WORDS = 60
 
@@ -162,6 +173,9 @@ def _weighs_enough(plain: str) -> bool:
     if opening is None or plain.startswith(("{", "[")) or len(plain.split()) > _MAX_WEIGHED_WORDS:
         return False
     words = opening[0]
+    # "I am made to be honest. I can't do that.": the first sentence gives the reason, the second refuses.
+    if _MACHINE.search(words) or _REGRET.search(words):
+        words += " " + plain[opening.end() : opening.end() + 120].lstrip(".!? ").partition(".")[0] + "."
     if not (_NEGATED.search(words) or _FORBIDDEN.search(words)):
         return False
     return sum(weight for weight, cue in _WEIGHTS if cue.search(words)) >= _ENOUGH

@@ -136,7 +136,7 @@ def call_inside(observed: Observed) -> Sign | None:
 
 def wrong_dialect(observed: Observed) -> Sign | None:
     """Tags of another family than the chat template speaks, or tags where it knows none."""
-    if observed.dialect == "none" or observed.dialect == observed.expected_dialect:
+    if observed.dialect in ("none", observed.expected_dialect):
         return None
     wanted = observed.expected_dialect
     reason = f"tags of {observed.dialect}, " + (
