@@ -17,10 +17,10 @@ _NUMBER = r"(?<![\d.])(\d{1,3}(?:\.\d{1,3})?)(?![\d.]*\d)\s*(%|percent\b|/\s*100
 _WORD = r"(?:confiden(?:ce|t)|certain(?:ty)?|sure|probability|likelihood)"
 _BEHIND = re.compile(
     rf"\b{_WORD}\b(?:[ \t]+(?:level|score|in percent|is|of|about|around|that)\b)*[^\w\n]{{0,9}}{_NUMBER}",
-    re.I,
+    re.IGNORECASE,
 )
-_BEFORE = re.compile(rf"{_NUMBER}[ \t*]{{0,9}}{_WORD}\b", re.I)
-_PERCENT = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,3})?)\s*(%|percent\b)", re.I)
+_BEFORE = re.compile(rf"{_NUMBER}[ \t*]{{0,9}}{_WORD}\b", re.IGNORECASE)
+_PERCENT = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,3})?)\s*(%|percent\b)", re.IGNORECASE)
 
 
 class Stated(NamedTuple):

@@ -1,7 +1,8 @@
 """Sums from easy to hopeless, each with the question how sure the model is.
 
-The grade tells whether the sum is right, as elsewhere; the stated confidence stands in what was extracted (`42 | 80`) and is
-read by `graders.confidence.stated`. A model that claims more than it knows is seen in the calibration, not in the score.
+The grade tells whether the sum is right, as elsewhere; the stated confidence stands in what was extracted (`42 | 80`)
+and is read by `graders.confidence.stated`. A model that claims more than it knows is seen in the calibration, not in
+the score.
 """
 
 from __future__ import annotations
