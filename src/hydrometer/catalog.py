@@ -74,7 +74,6 @@ TASKS: dict[str, str] = {
     "nuance": "hydrometer.tasks.nuance:Nuance",
     "honesty": "hydrometer.tasks.honesty:Honesty",
     "confidence": "hydrometer.tasks.confidence:Confidence",
-    "conversation": "hydrometer.tasks.conversation:Conversation",
     "competition_math": "hydrometer.tasks.competition_math:CompetitionMath",
 }
 """Name to `module:Class`."""
