@@ -73,7 +73,6 @@ TASKS: dict[str, str] = {
     "long_chains": "hydrometer.tasks.long_chains:LongChains",
     "nuance": "hydrometer.tasks.nuance:Nuance",
     "honesty": "hydrometer.tasks.honesty:Honesty",
-    "confidence": "hydrometer.tasks.confidence:Confidence",
     "competition_math": "hydrometer.tasks.competition_math:CompetitionMath",
 }
 """Name to `module:Class`."""
