@@ -112,7 +112,8 @@ class Respondent:
         """
         clock = time.perf_counter()
         identity = self.identity
-        wanted = {r.digest: r for r in requests if r.digest not in self._answered}
+        # A digest is a hash over the whole conversation: taken once per request.
+        wanted = {d: r for d, r in ((r.digest, r) for r in requests) if d not in self._answered}
         kept = {d: self._store.completion(completion_key(identity, d)) for d in wanted}
         missing = [wanted[d] for d, completion in kept.items() if completion is None]
         total = len(wanted) if label else max(self.planned, len(wanted))

@@ -11,8 +11,7 @@ from typing import cast
 from hydrometer.engines.base import Engine, EngineOpener, EngineSettings
 from hydrometer.errors import MissingPackageError, UnknownNameError
 from hydrometer.spec import ModelRef
-from hydrometer.tasks.base import Task
-from hydrometer.tasks.user_file import PREFIX, load_user_task, task_for_grading
+from hydrometer.tasks.base import FILE_PREFIX, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +107,8 @@ def load_task(name: str) -> Task:
         UsageError: The file holds no questions.
     """
     if name.endswith(".jsonl"):
+        from hydrometer.tasks.user_file import load_user_task
+
         return load_user_task(Path(name))
     if name not in TASKS:
         raise UnknownNameError.among("task", name, TASKS)
@@ -116,7 +117,9 @@ def load_task(name: str) -> Task:
 
 def task_of(name: str) -> Task | None:
     """Return the task that graded a stored item, None if it is not known here; a user's file is not needed for it."""
-    if name.startswith(PREFIX):
+    if name.startswith(FILE_PREFIX):
+        from hydrometer.tasks.user_file import task_for_grading
+
         return task_for_grading(name)
     return load_task(name) if name in TASKS else None
 

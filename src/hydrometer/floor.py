@@ -54,18 +54,18 @@ def measure_floor(items: Sequence[ItemResult], *, alpha: float) -> Floor:
 
 
 def floor_findings(
-    items: Sequence[ItemResult], planned: Mapping[str, int], *, margin: float, alpha: float
+    floor: Floor, items: Sequence[ItemResult], planned: Mapping[str, int], *, margin: float, alpha: float
 ) -> tuple[Finding, ...]:
     """Return what a floor says about the setup: its own standing, and whether the margin can be used at all.
 
     Args:
-        items: The items of the floor.
+        floor: The floor.
+        items: The items it was measured on.
         planned: Items planned per capability.
         margin: The margin of the audit.
         alpha: One-sided error rate of each equivalence test.
     """
-    pairs = answered(items)
-    tests, floor = four_tests(pairs, margin / 2.0), measure_floor(items, alpha=alpha)
+    tests = four_tests(answered(items), margin / 2.0)
     sound = tests.inside <= alpha and tests.two_sided > SUSPICIOUS
     found = floor.estimate
     words = f"{floor.flips} of {found.n} items flip, {100 * found.difference:+.1f} points"

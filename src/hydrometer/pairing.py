@@ -86,11 +86,6 @@ def answered(items: Iterable[ItemResult]) -> Paired:
     return Scores.of(items).answered()
 
 
-def strict(items: Iterable[ItemResult]) -> Paired:
-    """Return the table in which a reply that was cut, unreadable or refused counts as failed."""
-    return Scores.of(items).strict()
-
-
 def count_statuses(replies: Sequence[Reply]) -> dict[Status, int]:
     """Return the number of replies per status; the counts add up to the number of replies."""
     return {status: sum(reply.status is status for reply in replies) for status in Status}

@@ -102,6 +102,7 @@ class Runner:
     ) -> None:
         self.spec, self.tasks, self.store = spec, tasks, store
         self._opener, self._settings, self._progress = opener, settings, progress
+        self._absent = {task: why for task in tasks if (why := task.unavailable())}
         self._clock = time.perf_counter()
 
     def run(self, environment: Environment) -> AuditResult:
@@ -151,7 +152,7 @@ class Runner:
         method = common[0] if common else ""
         if not method and any(task.kind is Kind.CHOICES for task in self.tasks):
             findings = (*findings, _no_choices(base.capabilities, can))
-        findings = (*findings, *(_left_out(t, t.unavailable()) for t in self.tasks if t.unavailable()))
+        findings = (*findings, *(_left_out(task, why) for task, why in self._absent.items()))
         return Setup(
             base=base.identity,
             student=who,
@@ -162,10 +163,10 @@ class Runner:
         )
 
     def _plan(self, setup: Setup) -> tuple[Entry, ...]:
-        present = {t: n for t, n in self.tasks.items() if not t.unavailable()}
+        present = {t: n for t, n in self.tasks.items() if t not in self._absent}
         usable = {t: n for t, n in present.items() if t.kind is not Kind.CHOICES or setup.choice_method}
         if not usable:
-            why = next((t.unavailable() for t in self.tasks if t.unavailable()), "")
+            why = next(iter(self._absent.values()), "")
             msg = f"no task is left: {why or 'these models cannot score choices, choose tasks with generated replies'}"
             raise UsageError(msg)
         return make_plan(
@@ -185,7 +186,7 @@ class Runner:
             side.planned = len({entry.request(side.side).digest for entry in entries})
         passes = self._floor(base, pools) if self.spec.floor else ()
         floor = measure_floor(passes, alpha=self.spec.alpha) if passes else None
-        findings = self._floor_findings(passes, pools)
+        findings = self._floor_findings(floor, passes, pools) if floor else ()
         if not is_valid(findings):
             return Evidence(findings=findings, floor=floor)
         chances = {entry.task.name: entry.task.chance for entry in entries}
@@ -245,11 +246,11 @@ class Runner:
         base.ask(again[::-1], label="ask base again (noise floor)")
         return _side_by_side(entries, (base, first), (base, again))
 
-    def _floor_findings(self, passes: Sequence[ItemResult], pools: Sequence[Pool]) -> tuple[Finding, ...]:
-        if not passes:
-            return ()
+    def _floor_findings(
+        self, floor: Floor, passes: Sequence[ItemResult], pools: Sequence[Pool]
+    ) -> tuple[Finding, ...]:
         planned = {pool.capability: pool.planned[-1] for pool in pools}
-        return floor_findings(passes, planned, margin=self.spec.margin, alpha=self.spec.alpha)
+        return floor_findings(floor, passes, planned, margin=self.spec.margin, alpha=self.spec.alpha)
 
     def _spent(self, base: Respondent, student: Respondent) -> dict[str, float]:
         return {

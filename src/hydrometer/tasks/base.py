@@ -19,6 +19,9 @@ from hydrometer.errors import HydrometerError
 from hydrometer.items import Item, Kind
 from hydrometer.outcomes import Grade, Status
 
+FILE_PREFIX = "file:"
+"""Begins the name of a task that a user's file holds."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraderCase:

@@ -24,9 +24,8 @@ from hydrometer.graders.numbers import grade_number
 from hydrometer.graders.text import grade_option, normalise, strip_echo
 from hydrometer.items import Item, Message
 from hydrometer.outcomes import Grade
-from hydrometer.tasks.base import GraderCase, Task
+from hydrometer.tasks.base import FILE_PREFIX, GraderCase, Task
 
-PREFIX = "file:"
 _GRADERS = ("exact", "contains", "number", "option")
 _ROLES = ("system", "user", "assistant")
 _MAX_LINES = 1_000_000
@@ -74,7 +73,7 @@ def load_user_task(path: Path) -> UserFile:
     Raises:
         UsageError: It cannot be read, or a line is no question; the line is named.
     """
-    name = f"{PREFIX}{path.stem}"
+    name = f"{FILE_PREFIX}{path.stem}"
     items: dict[str, Item] = {}
     try:
         with path.open(encoding="utf-8") as lines:
