@@ -94,15 +94,20 @@ def padded(rows: list[list[int]]) -> tuple[Any, Any, Any]:
 
 def step(model: Any, rows: list[list[int]], tokens: int) -> int:
     ids, mask, positions = padded(rows)
-    cache, position = None, positions
+    cache, position = {}, positions
     for _ in range(tokens):
         out = model(
-            input_ids=ids, attention_mask=mask, position_ids=position, past_key_values=cache,
-            use_cache=True, logits_to_keep=1,
-        )  # fmt: skip
-        cache, ids = out.past_key_values, out.logits[:, -1].argmax(-1, keepdim=True)
+            input_ids=ids, attention_mask=mask, position_ids=position, use_cache=True, logits_to_keep=1, **cache
+        )
+        cache, ids = kept(out), out.logits[:, -1].argmax(-1, keepdim=True)
         mask, position = torch.cat([mask, torch.ones_like(ids)], -1), position[:, -1:] + 1
     return len(rows) * tokens
+
+
+def kept(out: Any) -> dict[str, Any]:
+    """The cache under the name that this version of transformers takes it back under."""
+    name = "cache" if "cache" in out else "past_key_values"
+    return {name: out[name]}
 
 
 def score(model: Any, rows: list[list[int]], choices: list[list[int]]) -> int:
@@ -110,7 +115,9 @@ def score(model: Any, rows: list[list[int]], choices: list[list[int]]) -> int:
     out = model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1)
     out.logits[:, -1].float().log_softmax(-1)
     times, width = len(choices), max(map(len, choices)) - 1
-    out.past_key_values.batch_repeat_interleave(times)
+    cache = kept(out)
+    for layers in cache.values():
+        layers.batch_repeat_interleave(times)
     tails = torch.tensor([c[:-1] + [0] * (width - len(c) + 1) for c in choices] * len(rows))
     marks = torch.tensor([[1] * (len(c) - 1) + [0] * (width - len(c) + 1) for c in choices] * len(rows))
     start = positions[:, -1:].repeat_interleave(times, 0) + 1
@@ -118,8 +125,8 @@ def score(model: Any, rows: list[list[int]], choices: list[list[int]]) -> int:
         input_ids=tails,
         attention_mask=torch.cat([mask.repeat_interleave(times, 0), marks], -1),
         position_ids=start + torch.arange(width),
-        past_key_values=out.past_key_values,
         use_cache=True,
+        **cache,
     ).logits
     logits.float().log_softmax(-1)
     return unique(sum(map(len, rows)), len(rows), sum(map(len, choices)))

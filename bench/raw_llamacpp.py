@@ -3,8 +3,9 @@
     python bench/raw_llamacpp.py MODEL.gguf --requests R.json [--choices C.json] [--slots 16] [--threads N]
 
 R.json holds `[{"prompt": text, "n_predict": number}]`, C.json `[{"prompt": text, "choices": [text, ...]}]`, prompts
-already rendered. One line of JSON per loop: wall seconds, tokens and tokens per second. What Hydrometer takes for
-the same requests, divided by this, is its own share.
+already rendered. Every request computes its whole prompt, as an audit does; only choices of one item share theirs. One
+line of JSON per loop: wall seconds, tokens and tokens per second. What Hydrometer takes for the same requests, divided
+by this, is its own share.
 """
 
 from __future__ import annotations
@@ -54,7 +55,10 @@ def _loop(name: str, asked: list[dict[str, Any]], flights: int, answer: Callable
 
 
 def _reply(client: httpx.Client, asked: dict[str, Any]) -> int:
-    body = {"prompt": _ids(client, asked["prompt"]), "n_predict": asked["n_predict"], "temperature": 0.0}
+    body = {
+        "prompt": _ids(client, asked["prompt"]), "n_predict": asked["n_predict"], "temperature": 0.0,
+        "cache_prompt": False,
+    }  # fmt: skip
     reply = client.post("/completion", json=body).raise_for_status().json()
     return int(reply["tokens_predicted"])
 
@@ -66,6 +70,7 @@ def _scores(client: httpx.Client, asked: dict[str, Any]) -> int:
         ids = _ids(client, asked["prompt"] + choice)[len(prompt) :]
         body = {
             "prompt": prompt, "n_predict": len(ids), "n_probs": 1, "temperature": 0.0,
+            "cache_prompt": choice != asked["choices"][0],
             "grammar": "root ::= " + " ".join(f"<[{token}]>" for token in ids),
         }  # fmt: skip
         client.post("/completion", json=body).raise_for_status()

@@ -58,6 +58,7 @@ class Network:
 
     def __init__(self, model: Any, pad: int) -> None:
         self._model, self._pad = model, pad
+        self._cache_name = ""
         self.device = next(model.parameters()).device
 
     def prefill(self, rows: Sequence[Sequence[int]], keep: int = 1) -> tuple[Any, State]:
@@ -83,7 +84,9 @@ class Network:
                 use_cache=True,
                 logits_to_keep=keep,
             )
-            return out.logits.float(), State(cache=out.past_key_values, mask=mask, lengths=mask.sum(-1))
+            # transformers 5.24 renamed it, in outputs and arguments alike, and warns of the old name.
+            self._cache_name = "cache" if "cache" in out else "past_key_values"
+            return out.logits.float(), State(cache=out[self._cache_name], mask=mask, lengths=mask.sum(-1))
 
     def step(self, state: State, ids: Any) -> Any:
         """Append one token to every row and return the logits behind it, rows x vocabulary."""
@@ -93,8 +96,8 @@ class Network:
                 input_ids=ids[:, None],
                 attention_mask=state.mask,
                 position_ids=state.lengths[:, None],
-                past_key_values=state.cache,
                 use_cache=True,
+                **{self._cache_name: state.cache},
                 logits_to_keep=1,
             )
             state.lengths = state.lengths + 1
@@ -115,8 +118,8 @@ class Network:
                 input_ids=ids.to(self.device),
                 attention_mask=torch.cat([state.mask, mask.to(self.device)], dim=-1),
                 position_ids=positions,
-                past_key_values=state.cache,
                 use_cache=True,
+                **{self._cache_name: state.cache},
             )
             return out.logits
 
