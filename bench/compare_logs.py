@@ -1,7 +1,7 @@
 """Time and memory of comparing two large lm-eval logs: `PYTHONPATH=src python bench/compare_logs.py [MEGABYTES]`.
 
-Writes two logs of that size (200 MB unless told) into a temporary folder, compares them in a process of their own,
-and prints seconds, MB/s and the peak of resident memory above that of the imports.
+Writes two logs of that size (200 MB unless told) into a temporary folder, compares them, and prints
+seconds, MB/s and the peak of resident memory above that before the comparison.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def main() -> None:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     print(
         f"2 logs of {megabytes} MB, {items[0]:,} items each: {seconds:.1f} s, {2 * megabytes / seconds:.0f} MB/s, "
-        f"{peak / 1024:.0f} MB above the {before / 1024:.0f} MB of the imports; {result.verdict}"
+        f"{peak / 1024:.0f} MB above the {before / 1024:.0f} MB before it; {result.verdict}"
     )
 
 

@@ -53,7 +53,7 @@ def audited(world: World, scores: list[Scores]) -> Ending:
             )
         results = judge(tables, margin=world.margin, alpha=world.alpha)
         for pool, result in zip(pools, results, strict=True):
-            pool.settle(result, outlook(tables[pool.capability], margin=world.margin, alpha=world.alpha))
+            pool.settle(result.verdict, outlook(tables[pool.capability], margin=world.margin, alpha=world.alpha))
     return Ending(
         [r.verdict for r in results], [p.asked for p in pools], [p.stopped for p in pools if p.stopped]
     )

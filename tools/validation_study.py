@@ -516,7 +516,7 @@ def flipless(limit: Bound) -> Iterator[str]:
 
 
 def _cluster_zero(n: int, margin: float) -> list[float]:
-    return cluster_p(np.zeros(n), np.arange(n) // 5, margin)[2:]
+    return [float(p) for p in cluster_p(np.zeros(n), np.arange(n) // 5, margin, (n,))[0, 2:]]
 
 
 def _first(p: Floats) -> int:

@@ -15,9 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
 from hydrometer.simulate import World, draw_scores  # noqa: E402
-from hydrometer.stats.clusters import cluster_tests  # noqa: E402
-from hydrometer.stats.estimate import Floats, Ints  # noqa: E402
-from hydrometer.stats.margin import fraction_tests, table_tests  # noqa: E402
+from hydrometer.stats.estimate import Floats, Ints, Paired  # noqa: E402
+from hydrometer.stats.margin import fraction_tests, prefix_tests, table_tests  # noqa: E402
 from hydrometer.stats.monitor import latched  # noqa: E402
 from hydrometer.stats.sequential import look_counts  # noqa: E402
 
@@ -192,15 +191,15 @@ def audit_clusters(
     cuts = look_counts(n)
     gained, lost = ((side * d > 0).sum(axis=1) for side in (1, -1))
     naive = table_tests(gained, lost, n, setting.margin)[:, None, :]
-    p = np.array([[cluster_p(row[:cut], labels[:cut], setting.margin) for cut in cuts] for row in d])
+    p = np.stack([cluster_p(row, labels, setting.margin, cuts) for row in d])
     early = latched(p, tuple(c / n for c in cuts))
     return verdicts(naive, (n,)), verdicts(p[:, -1:, :], (n,)), verdicts(early, cuts)
 
 
-def cluster_p(d: Floats, labels: Ints, margin: float) -> list[float]:
-    """Return the four p-values by cluster, put together as `stats.margin` does."""
-    above, below = cluster_tests(d, labels, [0.0, -margin, margin])
-    return [above[0], below[0], above[1], below[2]]
+def cluster_p(d: Floats, labels: Ints, margin: float, cuts: Sequence[int]) -> Floats:
+    """Return the four p-values by cluster at each of these numbers of items, shape (k, 4)."""
+    scores = Paired(base=np.maximum(-d, 0.0), student=np.maximum(d, 0.0), clusters=labels)
+    return prefix_tests(scores, cuts, margin)
 
 
 def items(outcome: Outcome, n: int) -> str:

@@ -18,8 +18,7 @@ from hydrometer.logs.setups import ALLOWABLE, compare_setups
 from hydrometer.result import CapabilityResult, Finding, Verdict
 from hydrometer.stats.estimate import Paired
 from hydrometer.stats.paired import mcnemar_exact
-from hydrometer.stats.power import pairs_for_equivalence
-from hydrometer.verdict import POWER, CapabilityTable, headline, judge, overall
+from hydrometer.verdict import CapabilityTable, headline, judge, overall, pairs_for_margin
 
 SCHEMA_VERSION = 1
 """Version of the JSON object; raised whenever a field changes its meaning or goes away."""
@@ -260,7 +259,7 @@ def _pair(name: str, left: TaskLog, right: TaskLog) -> _Evidence:
         tasks=(name,),
     )
     return _Evidence(
-        measure=left.measure or right.measure,
+        measure=left.measure,
         table=table,
         lowest=float((low[1] - high[0]).mean()) if keys else 0.0,
         highest=float((high[1] - low[0]).mean()) if keys else 0.0,
@@ -349,7 +348,7 @@ def _describe(
         measure=found.measure,
         exact_p=float(mcnemar_exact(seen.gained, seen.lost)) if pairs.binary else None,
         size_resolved=resolved,
-        pairs_for_margin=None if resolved else _pairs_for_margin(pairs, margin, alpha),
+        pairs_for_margin=None if resolved else pairs_for_margin(pairs, margin, alpha),
         lowest=found.lowest,
         highest=found.highest,
         only_base=found.only_base,
@@ -357,12 +356,3 @@ def _describe(
         missing_base=dict(found.missing_base),
         missing_student=dict(found.missing_student),
     )
-
-
-def _pairs_for_margin(pairs: Paired, margin: float, alpha: float) -> int | None:
-    """Planned as in `verdict`: on the flips with one half-flip each way added, never on the difference seen."""
-    if not pairs.n:
-        return None
-    discordance = (float((pairs.differences**2).sum()) + 1.0) / (pairs.n + 2.0)
-    planned = pairs_for_equivalence(margin, discordance, power=POWER, alpha=alpha)
-    return planned if planned > pairs.n else None

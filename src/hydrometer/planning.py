@@ -27,7 +27,7 @@ from hydrometer.stats.power import (
     pairs_for_equivalence,
     pairs_for_noninferiority,
 )
-from hydrometer.stats.sequential import look_counts
+from hydrometer.stats.sequential import FIRST_LOOK
 
 LASTING = 0.1
 """Share of the flips that every sample shows when items are sampled several times; chance decides the others."""
@@ -308,7 +308,7 @@ def _bought(spec: PlanSpec) -> int:
                 "or --pilot with the folder of an audit"
             )
         total *= (60.0 if spec.budget.unit == "minutes" else 1.0) / cost
-    each, first = int(min(total / spec.capabilities, _LARGEST)), look_counts(1000, looks=1000)[0]
+    each, first = int(min(total / spec.capabilities, _LARGEST)), FIRST_LOOK
     if each < first:
         _refuse(
             f"a budget of {spec.budget.amount:,.10g} {spec.budget.unit} buys {each} items for each of "

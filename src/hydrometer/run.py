@@ -225,7 +225,7 @@ class Runner:
         own = {pool.capability: pool for pool in pools}
         for result in results:
             hope = outlook(tables[result.capability], margin=self.spec.margin, alpha=self.spec.alpha)
-            own[result.capability].settle(result, hope)
+            own[result.capability].settle(result.verdict, hope)
         self._progress.look([_sight(result, own[result.capability]) for result in results])
         return tuple(replace(r, course=own[r.capability].course) for r in results)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -19,14 +18,14 @@ from hydrometer.errors import UsageError
 from hydrometer.pairing import Scores
 from hydrometer.planning import LASTING
 from hydrometer.progress import Progress, Silent
-from hydrometer.result import CapabilityResult, Course, Stopped, Verdict
+from hydrometer.result import Course, Stopped, Verdict
 from hydrometer.stats.estimate import Floats, Paired
 from hydrometer.stats.intervals import wilson_interval
 from hydrometer.stats.margin import FourTests, prefix_tests
 from hydrometer.stats.monitor import Looks, chance_of_verdict, latched
 from hydrometer.stats.sequential import look_counts
 from hydrometer.stopping import Pool
-from hydrometer.verdict import CapabilityTable, decide, judge
+from hydrometer.verdict import decide
 
 SETTLED_RIGHT = 0.7
 """Share right among the items on which the models agree; it changes no verdict while nothing is missing."""
@@ -333,7 +332,7 @@ def walk(world: World, evidence: Evidence, planned: tuple[int, ...]) -> Ending:
             chance = 0.0
             if verdicts[number] is Verdict.NOT_ENOUGH and pools[number].looks < len(planned):
                 chance = _outlook(*evidence.answered[number], pools[number].looks, world)
-            pools[number].settle(_saying(verdicts[number]), chance)
+            pools[number].settle(verdicts[number], chance)
     return Ending(
         verdicts, [pool.asked for pool in pools], [pool.stopped or Stopped.COMPLETE for pool in pools]
     )
@@ -359,15 +358,8 @@ def _decided(p: list[list[list[float]]], pools: Sequence[Pool], alpha: float) ->
 def _outlook(table: Paired, looks: Looks, taken: int, world: World) -> float:
     """As `stopping.outlook`, on a table that holds the later looks already."""
     seen = replace(looks, cuts=looks.cuts[:taken])
-    return chance_of_verdict(table, seen, world.margin, world.alpha) if seen.cuts[-1] else 1.0
+    return chance_of_verdict(table, seen, world.margin, world.alpha)
 
-
-@cache
-def _saying(verdict: Verdict) -> CapabilityResult:
-    """A result with this verdict, which is all of it that a pool reads."""
-    nothing = Paired(base=np.zeros(0), student=np.zeros(0))
-    table = CapabilityTable(answered=nothing, strict=nothing, chance=0.0, tasks=())
-    return replace(judge({"": table}, margin=0.5, alpha=0.5)[0], verdict=verdict)
 
 
 def _peek(world: World, p: Floats) -> Ending:

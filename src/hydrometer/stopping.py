@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from hydrometer.errors import UsageError
 from hydrometer.plan import Entry
-from hydrometer.result import CapabilityResult, Course, Stopped, Verdict
+from hydrometer.result import Course, Stopped, Verdict
 from hydrometer.spec import Budget
 from hydrometer.stats.monitor import chance_of_verdict
 from hydrometer.stats.sequential import look_counts
@@ -52,16 +52,16 @@ class Pool:
         """How far it was asked, as a value."""
         return Course(planned=self.planned, looks=self.looks, stopped=self.stopped or Stopped.BUDGET)
 
-    def settle(self, result: CapabilityResult, chance: float) -> None:
+    def settle(self, verdict: Verdict, chance: float) -> None:
         """Decide after a look whether to go on.
 
         Args:
-            result: The verdict so far.
+            verdict: The verdict so far.
             chance: Predicted chance that the last look finds one.
         """
         if self.stopped:
             return
-        if result.verdict is not Verdict.NOT_ENOUGH:
+        if verdict is not Verdict.NOT_ENOUGH:
             complete = self.looks == len(self.planned)
             self.stopped = Stopped.COMPLETE if complete else Stopped.DECIDED
         elif self.looks == len(self.planned):
@@ -104,7 +104,7 @@ def next_block(pools: Sequence[Pool], room: float) -> dict[str, tuple[Entry, ...
 
 def outlook(table: CapabilityTable, *, margin: float, alpha: float) -> float:
     """Return the predicted chance that a capability's last look finds a verdict, 1 where there is no saying."""
-    if table.answered_looks is None or not table.answered.n:
+    if table.answered_looks is None:
         return 1.0
     return chance_of_verdict(table.answered, table.answered_looks, margin, alpha)
 

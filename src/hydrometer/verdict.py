@@ -123,6 +123,18 @@ def judge(
     )
 
 
+def pairs_for_margin(pairs: Paired, margin: float, alpha: float) -> int | None:
+    """Return the pairs that would probably show equivalence if there is no difference; None where there is no saying.
+
+    Planned on the flips, never on the observed difference. With that many pairs at hand already, the truth is probably
+    near the margin.
+    """
+    if not pairs.n:
+        return None
+    planned = pairs_for_equivalence(margin, _discordance(pairs), power=POWER, alpha=alpha)
+    return planned if planned > pairs.n else None
+
+
 def overall(results: Sequence[CapabilityResult]) -> Verdict:
     """Return the verdict on the whole: one loss decides it, one open question keeps it open."""
     verdicts = {result.verdict for result in results}
@@ -183,18 +195,12 @@ def _settle(
     """Join what both tables say; where they disagree, the verdict would be a choice and not a finding."""
     agreed = seen.verdict is counted.verdict
     pairs = table.answered
-    discordance = (float((pairs.differences**2).sum()) + 1.0) / (pairs.n + 2.0)
     verdict = seen.verdict if agreed else Verdict.NOT_ENOUGH
     noisy = verdict is Verdict.EQUIVALENT and margin < table.margin_floor
     if noisy:
         verdict = Verdict.NOT_ENOUGH
     material = agreed and seen.material and counted.material
-    needed = None
-    if agreed and not noisy and verdict is Verdict.NOT_ENOUGH and pairs.n:
-        # Planned on the flips, never on the observed difference, and for the case that there is none. With that
-        # many pairs at hand already, the truth is probably near the margin, and no number can be given.
-        planned = pairs_for_equivalence(margin, discordance, power=POWER, alpha=alpha)
-        needed = planned if planned > pairs.n else None
+    still_open = agreed and not noisy and verdict is Verdict.NOT_ENOUGH
     return CapabilityResult(
         capability=name,
         verdict=verdict,
@@ -203,11 +209,16 @@ def _settle(
         estimate=seen.estimate,
         strict=counted.estimate,
         adjusted_p=seen.decision.adjusted_p,
-        items_needed=needed,
-        detectable=detectable_difference(pairs.n, discordance, power=POWER, alpha=alpha),
+        items_needed=pairs_for_margin(pairs, margin, alpha) if still_open else None,
+        detectable=detectable_difference(pairs.n, _discordance(pairs), power=POWER, alpha=alpha),
         chance=table.chance,
         tasks=table.tasks,
     )
+
+
+def _discordance(pairs: Paired) -> float:
+    """Mean squared difference, with half a flip each way added."""
+    return (float((pairs.differences**2).sum()) + 1.0) / (pairs.n + 2.0)
 
 
 def _too_small(table: CapabilityTable) -> str:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 from statsmodels.stats.proportion import proportion_confint
 
-from hydrometer.stats.floor import excess_flips, noise_floor, wilson_interval
+from hydrometer.stats.floor import excess_flips, noise_floor
+from hydrometer.stats.intervals import wilson_interval
 from hydrometer.stats.paired import tango_interval
 
 

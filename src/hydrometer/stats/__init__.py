@@ -42,6 +42,7 @@ _ROOMS = {
     ),
     "multiplicity": ("benjamini_hochberg", "holm", "intersection_union"),
     "paired": (
+        "critical_value",
         "mcnemar_exact",
         "mcnemar_midp",
         "mcnemar_midp_gain",

@@ -6,6 +6,7 @@ Two moments of (confidence - right) are tested instead, which react to calibrati
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -106,8 +107,7 @@ def brier_change(
     clusters: Ints | None = None,
 ) -> ScoreChange:
     """Compare mean squared errors of the confidences (Brier 1950); arguments as in `calibration_change`."""
-    (p_base, y_base), (p_student, y_student) = _sides(base, student)
-    return _change((p_student - y_student) ** 2 - (p_base - y_base) ** 2, random, clusters)
+    return _change(_squares, base, student, random, clusters)
 
 
 def nll_change(
@@ -118,8 +118,7 @@ def nll_change(
     clusters: Ints | None = None,
 ) -> ScoreChange:
     """Compare mean negative log likelihoods in nats, confidences clipped; arguments as in `calibration_change`."""
-    (p_base, y_base), (p_student, y_student) = _sides(base, student)
-    return _change(_nll(p_student, y_student) - _nll(p_base, y_base), random, clusters)
+    return _change(_nll, base, student, random, clusters)
 
 
 def sign_flip_p(differences: ArrayLike, random: np.random.Generator, draws: int = DRAWS) -> Floats:
@@ -154,7 +153,15 @@ def sign_flip_p(differences: ArrayLike, random: np.random.Generator, draws: int 
     return np.asarray(p, dtype=np.float64).reshape(values.shape[1:])
 
 
-def _change(differences: Floats, random: np.random.Generator, clusters: Ints | None) -> ScoreChange:
+def _change(
+    loss: Callable[[Floats, Floats], Floats],
+    base: tuple[ArrayLike, ArrayLike],
+    student: tuple[ArrayLike, ArrayLike],
+    random: np.random.Generator,
+    clusters: Ints | None,
+) -> ScoreChange:
+    sides = _sides(base, student)
+    differences = loss(*sides[1]) - loss(*sides[0])
     p_value = float(_p_values(differences[:, None], random, clusters)[0])
     return ScoreChange(float(differences.mean()) if differences.size else 0.0, p_value)
 
@@ -175,6 +182,10 @@ def _moments(p: Floats, right: Floats) -> Floats:
     """The two moments per item, shape (n, 2)."""
     excess = p - right
     return np.stack([excess, excess * logit(np.clip(p, CLIP, 1.0 - CLIP))], axis=1)
+
+
+def _squares(p: Floats, right: Floats) -> Floats:
+    return (p - right) ** 2
 
 
 def _nll(p: Floats, right: Floats) -> Floats:

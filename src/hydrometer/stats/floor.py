@@ -12,10 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hydrometer.stats.intervals import wilson_interval
 from hydrometer.stats.paired import mcnemar_midp, tango_interval
-
-__all__ = ["ExcessFlips", "excess_flips", "noise_floor", "wilson_interval"]
 
 SAFETY = 1.4
 """Margins stay this factor above the half-width of a run against itself."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
 
 from hydrometer.stats.estimate import Floats
+from hydrometer.stats.paired import critical_value
 
 
 def newcombe_interval(
@@ -35,7 +35,7 @@ def newcombe_interval(
         level: Coverage of the interval.
         corrected: Whether a positive phi has its continuity correction; without it coverage falls short for few pairs.
     """
-    critical = _critical(level)
+    critical = critical_value(level)
     a, b, c, d = np.broadcast_arrays(*(_count(x) for x in (both, gained, lost, neither)))
     n = a + b + c + d
     pairs = np.maximum(n, 1.0)
@@ -56,7 +56,7 @@ def bonett_price_interval(
 
     Source: Bonett & Price (2012), Journal of Educational and Behavioral Statistics 37:479-488.
     """
-    critical = _critical(level)
+    critical = critical_value(level)
     b, c, pairs = np.broadcast_arrays(*(_count(x) for x in (gained, lost, n)))
     if np.any(b + c > pairs):
         msg = f"{gained!r} gained and {lost!r} lost of {n!r} pairs: the flips cannot exceed the pairs"
@@ -76,7 +76,7 @@ def wilson_interval(successes: ArrayLike, n: ArrayLike, level: float = 0.95) -> 
         n: Trials.
         level: Coverage of the interval.
     """
-    critical = _critical(level)
+    critical = critical_value(level)
     hits, trials = np.broadcast_arrays(_count(successes), _count(n))
     if np.any(hits > trials):
         msg = f"{successes!r} successes of {n!r} trials: cannot be more than the trials"
@@ -114,10 +114,3 @@ def _count(given: ArrayLike) -> NDArray[np.float64]:
         msg = f"counts {given!r}: must be whole numbers, 0 or more"
         raise ValueError(msg)
     return counts.astype(np.float64)
-
-
-def _critical(level: float) -> float:
-    if not 0.0 < level < 1.0:
-        msg = f"level {level} must lie between 0 and 1"
-        raise ValueError(msg)
-    return float(ndtri(0.5 + level / 2.0))

@@ -87,7 +87,7 @@ def table_tests(gained: ArrayLike, lost: ArrayLike, n: ArrayLike, margin: float)
 
     A margin test takes the larger of two p-values: Tango's score, and the exact binomial tail of the case in which all
     flips go one way. There alone the score is too bold: at a margin of 3 points and 90 pairs it would call a loss of
-    the margin equivalent in 6.5 % of audits; with the tail no case enumerated exceeds 5.1 % (docs/validation.md).
+    the margin equivalent in 6.5 % of audits; with the tail no case enumerated exceeds 5 % (docs/validation.md).
     """
     _check(margin)
     net = np.asarray(lost, dtype=np.float64) - np.asarray(gained, dtype=np.float64)

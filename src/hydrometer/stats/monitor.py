@@ -100,17 +100,19 @@ def chance_of_verdict(paired: Paired, looks: Looks, margin: float, alpha: float)
 
     The mean of all planned pairs, given those at hand, is taken as normal around the mean so far; variances have the
     two pseudo-units of `plus_two_z`, so that a first look without flips does not promise too much. It serves to stop
-    what will stay open; stopping so never adds a false verdict.
+    what will stay open; stopping so never adds a false verdict. Without a pair there is no saying, and it is 1.
     """
     if looks.last:
         return 0.0
     n = looks.cuts[-1]
+    if not n:
+        return 1.0
     total = n / looks.times[len(looks.cuts) - 1]
     differences = paired.differences[:n]
     variance = (float(np.square(differences).sum()) + 2.0) / (n + 2.0)
     mean = float(differences.sum()) / (n + 2.0)
     final_error = np.sqrt(variance / total)
-    step = np.sqrt(variance * max(1.0 / max(n, 1) - 1.0 / total, 1e-12))
+    step = np.sqrt(variance * max(1.0 / n - 1.0 / total, 1e-12))
     differs = float(boundaries(looks.times, alpha)[-1]) * final_error
     inside = margin - float(boundaries(looks.times, 2.0 * alpha)[-1]) * final_error
     below, above = ndtr((np.array([-differs, differs]) - mean) / step)

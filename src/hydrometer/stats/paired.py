@@ -81,7 +81,7 @@ def tango_interval(
     Without any pair it is (-1, 1).
     """
     b, c = _counts(gained, lost)
-    critical = _critical(level)
+    critical = critical_value(level)
     b, c, pairs = np.broadcast_arrays(b, c, np.asarray(n, dtype=np.int64))
     # The upper end is the lower end of the swapped table, negated: one bisection serves both.
     ends = _tango_lower(np.stack([b, c]), np.stack([c, b]), np.stack([pairs, pairs]), critical)
@@ -117,7 +117,7 @@ def plus_two_interval(
 ) -> tuple[float, float]:
     """Return all mean differences that `plus_two_z` does not reject, clipped to -1..1; (-1, 1) without a pair."""
     values = np.asarray(differences, dtype=np.float64)
-    reach = _critical(level)
+    reach = critical_value(level)
     if not values.size:
         return -1.0, 1.0
     centre, error, stretch = _plus_two(values.sum(), np.square(values).sum(), values.size, pseudo)
@@ -190,7 +190,8 @@ def _midp_at_most(count: NDArray[np.int64], flips: NDArray[np.int64]) -> Floats:
     return 0.5 * (_at_most(count, flips) + _at_most(count - 1, flips))
 
 
-def _critical(level: float) -> float:
+def critical_value(level: float) -> float:
+    """Return the standard normal quantile of a two-sided level."""
     if not 0.0 < level < 1.0:
         msg = f"level {level} must lie between 0 and 1"
         raise ValueError(msg)

@@ -55,7 +55,11 @@ _CHUNK = 1_000_000
 """Kernel entries held at once."""
 
 
-def look_counts(n: int, *, looks: int = 20, first: int = 30, block: int = 15) -> tuple[int, ...]:
+FIRST_LOOK = 30
+"""Items before the first look; below them the normal limit is not to be trusted."""
+
+
+def look_counts(n: int, *, looks: int = 20, first: int = FIRST_LOOK, block: int = 15) -> tuple[int, ...]:
     """Return the item counts at which to look, strictly increasing, the last one `n`; empty without items.
 
     They are the multiples of n / looks, rounded, as far as they leave room: the first not before `first`, at least
@@ -64,7 +68,7 @@ def look_counts(n: int, *, looks: int = 20, first: int = 30, block: int = 15) ->
     Args:
         n: Items planned.
         looks: Most looks.
-        first: Items before the first look; below 30 the normal limit is not to be trusted.
+        first: Items before the first look.
         block: Items that are asked together.
     """
     if n < 0 or looks < 1 or first < 1 or block < 1:
@@ -91,7 +95,7 @@ def boundaries(times: Sequence[float], alpha: float = 0.05) -> Floats:
     if not LEAST_LEVEL <= alpha <= 1.0:
         msg = f"alpha {alpha} must lie in {LEAST_LEVEL:g}..1"
         raise ValueError(msg)
-    return _boundaries(_checked(times), float(alpha))
+    return _boundaries(tuple(times), float(alpha))
 
 
 def repeated_p(z: ArrayLike, times: tuple[float, ...]) -> Floats:
@@ -156,8 +160,9 @@ def _checked(times: Sequence[float]) -> tuple[float, ...]:
 
 @lru_cache(maxsize=256)
 def _boundaries(times: tuple[float, ...], alpha: float) -> Floats:
-    spent = alpha * np.power(times, SPENDING_EXPONENT)
-    bounds: Floats = _critical_values(times, spent[None, :])[0]
+    planned = _checked(times)
+    spent = alpha * np.power(planned, SPENDING_EXPONENT)
+    bounds: Floats = _critical_values(planned, spent[None, :])[0]
     bounds.setflags(write=False)
     return bounds
 
