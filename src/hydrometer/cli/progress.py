@@ -21,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hydrometer.progress import Sight
+from hydrometer.report.terminal import is_plain
 
 _REACH = 30
 """Points on either side of zero that the little intervals show."""
@@ -91,7 +92,7 @@ class _Bars(Progress):
 
     def get_renderables(self) -> Iterable[RenderableType]:
         if self.sights:
-            yield _table(self.sights, plain=not self.console.encoding.lower().startswith("utf"))
+            yield _table(self.sights, plain=is_plain(self.console))
         yield self.make_tasks_table(self.tasks)
 
 

@@ -10,16 +10,8 @@ from rich.text import Text
 from hydrometer.comparison import CapabilityComparison, ComparisonResult
 from hydrometer.report import words
 from hydrometer.report.build import BADGES
+from hydrometer.report.terminal import STYLES, in_ascii, is_plain
 from hydrometer.result import Finding, Standing, Verdict
-
-_ASCII = str.maketrans({"–": "-", "…": "...", "≠": "!=", "±": "+/-"})
-_STYLES = {
-    Verdict.BETTER: "bold green",
-    Verdict.WORSE: "bold red",
-    Verdict.EQUIVALENT: "bold blue",
-    Verdict.NOT_ENOUGH: "bold yellow",
-    Verdict.INVALID: "bold magenta",
-}
 
 
 def print_comparison(result: ComparisonResult, console: Console) -> None:
@@ -29,7 +21,7 @@ def print_comparison(result: ComparisonResult, console: Console) -> None:
         result: What was found.
         console: Where to; its width, colours and encoding are respected.
     """
-    ascii_only = not console.encoding.lower().startswith("utf")
+    ascii_only = is_plain(console)
     for line, style, indent in comparison_lines(result, ascii_only=ascii_only):
         # `Text`, so that no name from a log is read as markup. Wrapped here: rich's padding would fill every line
         # with spaces up to the width.
@@ -41,18 +33,18 @@ def print_comparison(result: ComparisonResult, console: Console) -> None:
 def comparison_lines(result: ComparisonResult, *, ascii_only: bool = False) -> Iterator[tuple[str, str, int]]:
     """Yield the lines of a comparison, each with its style and indentation."""
     for line, style, indent in _lines(result, ascii_only=ascii_only):
-        shown = line.translate(_ASCII).encode("ascii", "replace").decode() if ascii_only else line
+        shown = in_ascii(line) if ascii_only else line
         yield shown, style, indent
 
 
 def _lines(result: ComparisonResult, *, ascii_only: bool) -> Iterator[tuple[str, str, int]]:
     yield "", "", 0
-    yield _badge(result.verdict, ascii_only), _STYLES[result.verdict], 0
+    yield _badge(result.verdict, ascii_only), STYLES[BADGES[result.verdict].kind], 0
     yield words.line(result.headline, 1000), "bold", 0
     for row in result.capabilities:
         yield "", "", 0
         badge = _badge(row.result.verdict, ascii_only)
-        yield f"{words.name(row.result.capability)}: {badge}", _STYLES[row.result.verdict], 0
+        yield f"{words.name(row.result.capability)}: {badge}", STYLES[BADGES[row.result.verdict].kind], 0
         for line in capability_lines(row, result.margin):
             yield line, "", 2
     yield "", "", 0

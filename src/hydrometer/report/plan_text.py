@@ -11,9 +11,7 @@ from rich.text import Text
 
 from hydrometer.planning import AuditPlan, CapabilityPlan
 from hydrometer.report import words
-
-# `box.SIMPLE_HEAD` in ASCII: rich would put bars around every cell.
-_ASCII_HEAD = box.Box("    \n" * 2 + " -- \n" + "    \n" * 5, ascii=True)
+from hydrometer.report.terminal import ASCII_HEAD, is_plain
 
 
 def print_plan(plan: AuditPlan, console: Console) -> None:
@@ -23,7 +21,7 @@ def print_plan(plan: AuditPlan, console: Console) -> None:
         plan: What was planned.
         console: Where to; its width, colours and encoding are respected.
     """
-    head = box.SIMPLE_HEAD if console.encoding.lower().startswith("utf") else _ASCII_HEAD
+    head = ASCII_HEAD if is_plain(console) else box.SIMPLE_HEAD
     for line in setting_lines(plan):
         console.print(Text(line), style="dim")
     console.print()

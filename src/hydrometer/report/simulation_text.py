@@ -10,11 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from hydrometer.report import words
+from hydrometer.report.terminal import ASCII_HEAD, is_plain
 from hydrometer.result import Verdict
 from hydrometer.simulate import Rates, Share, Simulation, World
 
-# `box.SIMPLE_HEAD` in ASCII: rich would put bars around every cell.
-_ASCII_HEAD = box.Box("    \n" * 2 + " -- \n" + "    \n" * 5, ascii=True)
 _HEADS = {"sequential": "stops early", "fixed": "fixed size", "peeking": "peeking"}
 
 _NOTES = (
@@ -30,12 +29,12 @@ def print_simulation(result: Simulation, console: Console) -> None:
         result: What was simulated.
         console: Where to; its width, colours and encoding are respected.
     """
-    plain = not console.encoding.lower().startswith("utf")
+    plain = is_plain(console)
     for line in setting_lines(result.world):
         console.print(Text(line), style="dim")
     console.print()
     table = Table(
-        box=_ASCII_HEAD if plain else box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 0, 0, 1)
+        box=ASCII_HEAD if plain else box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 0, 0, 1)
     )
     table.add_column("percent of cases", no_wrap=True)
     for rates in result.audits:

@@ -11,25 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from hydrometer.report.build import build_view
+from hydrometer.report.terminal import ASCII_HEAD, STYLES, in_ascii, is_plain
 from hydrometer.report.view import Badge, CapabilityRow, ReportView
 from hydrometer.result import AuditResult
 
 WIDE = 104
 """Columns from which the verdict table has room for one line per capability."""
-
-_STYLES = {
-    "better": "bold green",
-    "worse": "bold red",
-    "equivalent": "bold blue",
-    "not-enough": "bold yellow",
-    "invalid": "bold magenta",
-    "declared": "yellow",
-    "undeclared": "bold red",
-    "note": "blue",
-}
-_ASCII = str.maketrans({"–": "-", "…": "...", "≠": "!=", "✕": "x", "±": "+/-", "“": '"', "”": '"', "·": "|"})
-# `box.SIMPLE_HEAD` in ASCII: rich would put bars around every cell, and 80 columns have no room for them.
-_ASCII_HEAD = box.Box("    \n" * 2 + " -- \n" + "    \n" * 5, ascii=True)
 
 
 def print_report(result: AuditResult, console: Console, *, where: str = "") -> None:
@@ -40,7 +27,7 @@ def print_report(result: AuditResult, console: Console, *, where: str = "") -> N
         console: Where to; its width, colours and encoding are respected.
         where: Path of the full report, shown last.
     """
-    face = _Face(ascii_only=not console.encoding.lower().startswith("utf"), wide=console.width >= WIDE)
+    face = _Face(ascii_only=is_plain(console), wide=console.width >= WIDE)
     for part in face.render(build_view(result)):
         console.print(part)
     if where:
@@ -81,16 +68,16 @@ class _Face:
     def text(self, text: str, style: str = "") -> Text:
         """A text as this terminal can show it."""
         if self._ascii:
-            text = text.translate(_ASCII).encode("ascii", "replace").decode()
+            text = in_ascii(text)
         return Text(text, style=style)
 
     def badge(self, badge: Badge) -> Text:
         symbol = badge.ascii if self._ascii else badge.symbol
-        return Text(f"{symbol} {badge.label}", style=_STYLES[badge.kind])
+        return Text(f"{symbol} {badge.label}", style=STYLES[badge.kind])
 
     def _table(self, view: ReportView) -> Table:
         table = Table(
-            box=_ASCII_HEAD if self._ascii else box.SIMPLE_HEAD, padding=(0, 1 if self._wide else 0)
+            box=ASCII_HEAD if self._ascii else box.SIMPLE_HEAD, padding=(0, 1 if self._wide else 0)
         )
         table.show_edge = False
         table.title_justify = "left"
@@ -124,7 +111,7 @@ class _Face:
 
     def _sentence(self, row: CapabilityRow) -> RenderableType:
         symbol = row.badge.ascii if self._ascii else row.badge.symbol
-        return self._listed(Text(symbol, style=_STYLES[row.badge.kind]), self.text(row.sentence))
+        return self._listed(Text(symbol, style=STYLES[row.badge.kind]), self.text(row.sentence))
 
     def _sections(self, view: ReportView) -> Iterator[RenderableType]:
         for figure in view.figures:
@@ -135,7 +122,7 @@ class _Face:
             yield self._listed(Text(label, style="bold"), self.text(value), width=7)
         for row in view.differences:
             body = self.text(f"{row.aspect}, ")
-            body.append_text(self.text(row.label, _STYLES[row.kind]))
+            body.append_text(self.text(row.label, STYLES[row.kind]))
             body.append_text(self.text(f": base {row.base}, student {row.student}"))
             if row.message:
                 body.append_text(self.text(f". {row.message[:1].upper()}{row.message[1:]}"))
