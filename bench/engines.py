@@ -3,8 +3,7 @@
     python bench/engines.py [--items 4] [--tasks arithmetic,copying] [--engines llamacpp,http,hf] [--max-tokens 0]
 
 Greedy replies to the same items, one request at a time; per task and side, replies, chosen options and outcomes that differ
-from the first engine's, then every verdict. The servers are started here, one process per model, on loopback; that of
-`http-fresh` reuses no computed beginning of a prompt.
+from the first engine's, then every verdict. The servers are started here, one process per model, on loopback.
 """
 
 from __future__ import annotations
@@ -29,9 +28,8 @@ import sys, time, xllamacpp
 p = xllamacpp.CommonParams()
 p.model.path, p.n_parallel, p.n_ctx, p.verbosity, p.endpoint_props = sys.argv[1], 1, 2048, -1, True
 p.cpuparams.n_threads = p.cpuparams_batch.n_threads = 2
-p.cache_prompt = sys.argv[2] == "http"
-if len(sys.argv) > 3:
-    p.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(sys.argv[3], 1.0)]
+if len(sys.argv) > 2:
+    p.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(sys.argv[2], 1.0)]
 s = xllamacpp.Server(p)
 print(s.listening_address, flush=True)
 time.sleep(3600)
@@ -120,14 +118,14 @@ class Differing(NamedTuple):
 
 @contextmanager
 def pair(name: str) -> Iterator[tuple[str, str]]:
-    if not name.startswith("http"):
+    if name != "http":
         prefix = "hf:" if name == "hf" else ""
         yield f"{prefix}bundled:base", f"{prefix}bundled:student"
         return
     adapter = str(Path(bundled_adapter(), "adapter.gguf"))
     started = [
         subprocess.Popen(
-            [sys.executable, "-c", SERVER, str(bundled_base()), name, *extra], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", SERVER, str(bundled_base()), *extra], stdout=subprocess.PIPE, text=True
         )
         for extra in ([], [adapter])
     ]

@@ -235,12 +235,14 @@ def test_servers_with_defaults_of_their_own_are_told_the_neutral_values(stub: St
     replies(open_stub(stub), ask("hi"))
     sent = stub.bodies[-1]
     assert (sent["temperature"], sent["top_k"], sent["min_p"], sent["repetition_penalty"]) == (0, -1, 0, 1)
+    assert "cache_prompt" not in sent  # a word of llama.cpp's, which others may refuse
     stub.models[0]["owned_by"] = "llamacpp"
     stub.pages["/props"] = {"default_generation_settings": {"n_ctx": 512}, "build_info": "b1"}
     engine = open_stub(stub)
     replies(engine, ask("hi"))
     sent = stub.bodies[-1]
     assert (sent["temperature"], sent["top_k"], sent["min_p"], sent["repeat_penalty"]) == (0, 0, 0, 1)
+    assert sent["cache_prompt"] is False  # else replies depend on what was asked before
     assert (engine.identity().engine_version, engine.identity().context_length) == ("llama.cpp b1", 512)
 
 
