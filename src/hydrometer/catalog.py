@@ -46,7 +46,7 @@ ENGINES: dict[str, EngineEntry] = {
     ),
     "http": EngineEntry(
         opener="hydrometer.engines.http:open_model",
-        summary="OpenAI-compatible servers: llama-server; vLLM, LM Studio, Ollama and SGLang by their documents, not yet run",
+        summary="OpenAI-compatible servers: llama-server; vLLM, LM Studio, Ollama, SGLang (not run yet)",
     ),
     "fake": EngineEntry(opener="hydrometer.engines.fake:open_model", summary="scripted replies, for tests"),
     "replay": EngineEntry(

@@ -1,5 +1,7 @@
-"""OpenAI-compatible servers, over HTTP. Run against llama.cpp's own server; the words of vLLM, SGLang, LM Studio and
-Ollama are followed as they are documented and tested only against a stub that answers like them.
+"""OpenAI-compatible servers, over HTTP.
+
+Run against llama.cpp's own server; the words of vLLM, SGLang, LM Studio and Ollama are followed as they are documented,
+and tested only against a stub that answers like them.
 
 What a server cannot do is found out when it is opened, by asking, never assumed from its name: some answer
 requests for log-probabilities and leave them out, and choices scored from nothing would look like chance.
