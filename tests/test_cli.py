@@ -59,15 +59,27 @@ def test_verify_finds_a_changed_store(tmp_path: Path, statement: str, found: str
     assert found in checked.stderr
 
 
-def test_verify_finds_an_embellished_report(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("part", "field", "value", "found"),
+    [
+        ("capabilities", "verdict", "better", "the verdicts do not follow"),
+        ("tokens", "ratio", 0.5, "the table of tokens does not follow"),
+        ("tiers", "tier", "hard", "the table of tiers does not follow"),
+        ("tasks", "items", 600, "the table of tasks does not follow"),
+    ],
+)
+def test_verify_finds_an_embellished_report(
+    tmp_path: Path, part: str, field: str, value: object, found: str
+) -> None:
     hydrometer("audit", *PAIR, *SMALL, "--out", "o", cwd=tmp_path)
     path = next(tmp_path.glob("o/*/report.json"))
     report = json.loads(path.read_text())
-    report["capabilities"][0]["verdict"] = "better"
+    assert report[part][0][field] != value
+    report[part][0][field] = value
     path.write_text(json.dumps(report))
     checked = hydrometer("verify", "o", cwd=tmp_path)
     assert checked.returncode == 1
-    assert "do not follow from the evidence" in checked.stderr
+    assert found in checked.stderr
 
 
 BAD = [

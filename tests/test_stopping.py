@@ -138,7 +138,7 @@ def test_a_stopped_audit_follows_from_its_evidence(tmp_path: Path, monkeypatch: 
         object.__setattr__(course_of, "planned", (30, 45, 400))
         assert "do not fit its items" in _recompute(store, result, "r")[0]
         object.__setattr__(course_of, "planned", (FIRST, 200))
-        assert _recompute(store, result, "r") == ["report r: the verdicts do not follow from the evidence"]
+        assert "report r: the verdicts do not follow from the evidence" in _recompute(store, result, "r")
 
 
 def test_a_run_that_died_ends_like_one_that_did_not(tmp_path: Path) -> None:

@@ -1,19 +1,29 @@
-"""Check a finished audit without a model: digests, grades and the verdict, all derived again from raw replies."""
+"""Check a finished audit without a model: digests, grades, verdict and tables, derived again from raw replies."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from hydrometer.behaviours.registry import BEHAVIOURS
 from hydrometer.canon import canonical_json
 from hydrometer.catalog import task_of
 from hydrometer.errors import EvidenceError
+from hydrometer.facets import behaviour_results, budget_points, cut_replies, tier_results
 from hydrometer.grading import grade_completion, grader_name
 from hydrometer.outcomes import Completion, Finish, Status
 from hydrometer.report.json_report import from_json
 from hydrometer.result import AuditResult, ItemResult, Reply
 from hydrometer.store import Store
-from hydrometer.summary import Kept, Question, collect_items, summarise
+from hydrometer.summary import (
+    Kept,
+    Question,
+    collect_items,
+    core_estimate,
+    summarise,
+    task_results,
+    token_prices,
+)
 from hydrometer.verdict import overall
 
 REPORT = "report.json"
@@ -118,9 +128,10 @@ def _recompute(store: Store, result: AuditResult, name: str) -> list[str]:
     if not result.items:
         return []
     questions = []
+    tasks = {name: task_of(name) for name in {row.task for row in result.items}}
     for row in result.items:
         item = store.item(row.item_id)
-        task = task_of(item.task) if item else None
+        task = tasks.get(item.task) if item else None
         if item is None or task is None:
             return [
                 f"report {name}: item {row.item_id} is not in the evidence, or its task is not known here"
@@ -171,7 +182,30 @@ def _compare(
     same = canonical_json(capabilities) == canonical_json(result.capabilities)
     if not same or overall(capabilities) is not result.verdict:
         problems.append(f"report {name}: the verdicts do not follow from the evidence")
+    problems += [
+        f"report {name}: the table of {part} does not follow from the evidence"
+        for part, again in _tables(result, questions, items).items()
+        if canonical_json(again) != canonical_json(getattr(result, part))
+    ]
     return problems
+
+
+def _tables(
+    result: AuditResult, questions: list[Question], items: tuple[ItemResult, ...]
+) -> dict[str, object]:
+    """Make the tables of a report that hold no verdict, by their names in it."""
+    alpha = result.spec.alpha
+    courses = {row.capability: row.course for row in result.capabilities if row.course}
+    method = next((row.method for row in result.tasks if row.method), "")
+    return {
+        "tasks": task_results(items, questions, method),
+        "tokens": token_prices(items),
+        "core": core_estimate(items, courses, alpha=alpha),
+        "cuts": cut_replies(items, alpha=alpha),
+        "budgets": budget_points(items, alpha=alpha),
+        "tiers": tier_results(items, alpha=alpha),
+        "behaviours": behaviour_results(items, BEHAVIOURS, alpha=alpha),
+    }
 
 
 def _key(item: ItemResult) -> str:
