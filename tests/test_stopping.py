@@ -33,6 +33,10 @@ class Watching(Silent):
 
     def __init__(self) -> None:
         self.seen: list[list[Sight]] = []
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
     def look(self, sights: Sequence[Sight]) -> None:
         self.seen.append(list(sights))
@@ -127,6 +131,15 @@ def test_intervals_are_shown_as_they_close(tmp_path: Path) -> None:
     assert len(widths) == course(result).looks > 2
     assert widths == sorted(widths, reverse=True)
     assert [sights[0].words for sights in watch.seen] == ["open"] * (len(widths) - 1) + ["equivalent"]
+
+
+def test_the_cost_is_said_before_anything_is_asked(tmp_path: Path) -> None:
+    watch = Watching()
+    result = run(World(), tmp_path, watch=watch, fixed=True)
+    cap = 2 * sum(Adding().items(400, 0)[i].max_tokens for i in range(400))
+    said = f"at most 400 items, 800 requests to both models together and {cap:,} reply tokens"
+    assert watch.notes[0].startswith(said)
+    assert (result.base.asked, result.student.asked) == (400, 400)
 
 
 def test_a_stopped_audit_follows_from_its_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

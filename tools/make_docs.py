@@ -21,7 +21,7 @@ from typer.testing import CliRunner  # noqa: E402
 from hydrometer import errors  # noqa: E402
 from hydrometer.catalog import ENGINES, TASKS, load_task  # noqa: E402
 from hydrometer.cli.main import app  # noqa: E402
-from hydrometer.tasks.suites import SUITES  # noqa: E402
+from hydrometer.tasks.suites import SUITES, TYPICAL_TOKENS  # noqa: E402
 
 DOCUMENTS = ("README.md", "docs/cli.md", "docs/tasks.md", "docs/errors.md")
 _PART = re.compile(r"(<!-- generated: (?P<name>[^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -49,6 +49,7 @@ def part(name: str) -> str:
         "help": _help,
         "run": _run,
         "tasks": _tasks,
+        "suites": _suites,
         "engines": _engines,
         "errors": _errors,
     }
@@ -75,6 +76,22 @@ def _tasks(_: str) -> str:
         task = load_task(name)
         sizes = " | ".join(str(suite.items.get(name, 0)) for suite in SUITES.values())
         rows.append(f"| `{name}` | {task.capability} | {task.summary} | {task.chance:.0%} | {sizes} |")
+    return "\n".join(rows) + "\n"
+
+
+def _suites(_: str) -> str:
+    rows = ["| suite | finds | items | requests to both models | reply tokens, brief | seconds at 50 tokens/s |"]
+    rows.append("| --- | --- | ---: | ---: | ---: | ---: |")
+    for suite in SUITES.values():
+        # A task may hold fewer items than a suite asks for.
+        sizes = {
+            name: min(n, limit) if (limit := load_task(name).limit) else n for name, n in suite.items.items()
+        }
+        items = sum(sizes.values())
+        tokens = 2 * sum(n * TYPICAL_TOKENS.get(name, 0) for name, n in sizes.items())
+        rows.append(
+            f"| `{suite.name}` | {suite.summary} | {items:,} | {2 * items:,} | {tokens:,} | {tokens / 50:,.0f} |"
+        )
     return "\n".join(rows) + "\n"
 
 

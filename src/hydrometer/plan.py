@@ -6,17 +6,19 @@ models by accident. Only the decoding may differ, where a vendor asks for other 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from hydrometer.canon import digest
 from hydrometer.items import Decoding, Item, Kind, Message, Request
 from hydrometer.spec import AuditSpec
 from hydrometer.tasks.base import Task
+from hydrometer.tasks.suites import TYPICAL_TOKENS
 from hydrometer.templates.tools import described
 
 SideName = Literal["base", "student"]
+SIDES: tuple[SideName, SideName] = ("base", "student")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,40 @@ class Entry:
     def request(self, side: SideName) -> Request:
         """Return what one side is asked."""
         return self.base if side == "base" else self.student
+
+
+class Cost(NamedTuple):
+    """What a plan takes at most: early stopping and answers that are kept already make it less.
+
+    Attributes:
+        items: Number of items.
+        requests: Requests to both models; items that repeat a request share it.
+        cap: Reply tokens of both models if every reply ran into its cap.
+        typical: Reply tokens where both models reply as briefly as the bundled pair.
+    """
+
+    items: int
+    requests: int
+    cap: int
+    typical: int
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        return (
+            f"at most {self.items:,} items, {self.requests:,} requests to both models together and {self.cap:,} reply "
+            f"tokens; some {self.typical:,} if neither model thinks"
+        )
+
+
+def cost(entries: Sequence[Entry]) -> Cost:
+    """Return what a plan takes at most."""
+    asked = {
+        (side, entry.request(side).digest): (entry.task.name, entry.request(side).max_tokens)
+        for entry in entries
+        for side in SIDES
+    }
+    typical = sum(min(cap, TYPICAL_TOKENS.get(task, cap)) for task, cap in asked.values())
+    return Cost(len(entries), len(asked), sum(cap for _, cap in asked.values()), typical)
 
 
 def make_plan(

@@ -21,7 +21,7 @@ from hydrometer.floor import check_size, floor_findings, measure_floor, second_t
 from hydrometer.grading import grader_name
 from hydrometer.items import Kind, Request
 from hydrometer.outcomes import Status
-from hydrometer.plan import Entry, SideName, make_plan, offers_tools
+from hydrometer.plan import Entry, SideName, cost, make_plan, offers_tools
 from hydrometer.preflight import compare_setups, is_valid
 from hydrometer.progress import Progress, Sight
 from hydrometer.provenance import Environment, ModelIdentity
@@ -182,6 +182,7 @@ class Runner:
         """Ask both models block by block until every capability has stopped or the budget is spent."""
         pools, purse = make_pools(entries, fixed=self.spec.fixed), Purse(self.spec.budget)
         purse.check(pools)
+        self._progress.note(str(cost(entries)))
         for side in (base, student):
             side.planned = len({entry.request(side.side).digest for entry in entries})
         passes = self._floor(base, pools) if self.spec.floor else ()

@@ -2,9 +2,10 @@
 
 import pytest
 
-from hydrometer.catalog import TASKS
+from hydrometer.catalog import TASKS, load_task
 from hydrometer.errors import UnknownNameError
-from hydrometer.tasks.suites import SUITES, suite
+from hydrometer.items import Kind
+from hydrometer.tasks.suites import SUITES, TYPICAL_TOKENS, suite
 
 
 def test_suites_cover_the_catalogue_and_grow() -> None:
@@ -23,3 +24,8 @@ def test_a_suite_knows_its_name(name: str) -> None:
 def test_an_unknown_suite_names_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'quick'"):
         suite("quikc")
+
+
+def test_typical_lengths_are_known_for_all_generated_replies() -> None:
+    generated = {name for name in suite("full").items if load_task(name).kind is Kind.GENERATE}
+    assert set(TYPICAL_TOKENS) == generated

@@ -36,6 +36,19 @@ _TASKS = (
     "copying",
 )
 
+TYPICAL_TOKENS = {
+    "arithmetic": 33,
+    "word_problems": 67,
+    "ordering": 31,
+    "constraints": 31,
+    "system_prompt": 33,
+    "json_output": 27,
+    "recall": 33,
+    "needle": 28,
+    "copying": 45,
+}
+"""Mean reply tokens of the bundled pair, which does not think; a model that does may take thousands."""
+
 SUITES: dict[str, Suite] = {
     "quick": Suite(
         name="quick",
