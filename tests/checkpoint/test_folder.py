@@ -16,13 +16,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from hydrometer.checkpoint.folder import (
-    INDEX,
     match_adapter,
     read_adapter,
     read_folder,
     tokenizer_digest,
 )
 from hydrometer.checkpoint.header import read_header
+from hydrometer.checkpoint.shards import INDEX
 from hydrometer.errors import ModelError
 
 Q_PROJ = "model.layers.0.self_attn.q_proj"

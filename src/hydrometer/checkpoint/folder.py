@@ -7,22 +7,20 @@ deep inside a loader. Pickles (`.bin`, `.pt`) run code when they are opened and 
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hydrometer.canon import digest, digest_file, digest_text
 from hydrometer.checkpoint.header import TensorEntry, read_header, show
+from hydrometer.checkpoint.places import LocalFolder, without_weights
+from hydrometer.checkpoint.shards import open_shards
 from hydrometer.errors import ModelError
 
-SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
-_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
-_PLAIN_NAME = re.compile(r"[\w.-]+\.safetensors")
-_MAX_JSON = 200_000_000
 _COSMETIC = ("transformers_version", "_name_or_path", "torch_dtype", "dtype", "use_cache", "auto_map")
 _PREFIXES = (
     "base_model.model.",
@@ -104,8 +102,8 @@ class FolderInfo:
 
     def tokenizer_digest(self) -> str:
         """Return the digest of what the tokenizer does, `""` if there is no `tokenizer.json`."""
-        path = self.path / "tokenizer.json"
-        return tokenizer_digest(_read_json(path)) if path.is_file() else ""
+        tokenizer = LocalFolder(self.path).json("tokenizer.json")
+        return tokenizer_digest(tokenizer) if tokenizer is not None else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,28 +146,20 @@ def read_folder(path: Path) -> FolderInfo:
         ModelError: It is missing, incomplete, damaged, or holds only pickles.
     """
     _check_folder(path, "config.json", "model")
-    config = _read_json(path / "config.json")
-    files = _weight_files(path)
-    tensors: dict[str, TensorEntry] = {}
-    for file in files:
-        for name, entry in read_header(file).items():
-            if name in tensors:
-                msg = f"{file}: tensor {show(name)} is in two files of the checkpoint: download it again"
-                raise ModelError(msg)
-            tensors[name] = entry
-    _check_index(path, tensors)
-    if not tensors:
-        msg = f"{path}: the safetensors files hold no tensor: download the checkpoint again"
-        raise ModelError(msg)
-    tokenizer_config = _read_json(path / "tokenizer_config.json", optional=True)
+    folder = LocalFolder(path)
+    config = folder.json("config.json") or {}
+    with closing(open_shards(folder)) as shards:
+        files = tuple(sorted(path / name for name in shards.files))
+        tensors = {name: entry for name, (_, entry) in shards.tensors.items()}
+    tokenizer_config = folder.json("tokenizer_config.json") or {}
     return FolderInfo(
         path=path,
         config=config,
         files=files,
         tensors=tensors,
-        generation_config=_read_json(path / "generation_config.json", optional=True),
-        chat_template=_chat_template(path, tokenizer_config),
-        special=_special(tokenizer_config, _read_json(path / "special_tokens_map.json", optional=True)),
+        generation_config=folder.json("generation_config.json") or {},
+        chat_template=_chat_template(folder, tokenizer_config),
+        special=_special(tokenizer_config, folder.json("special_tokens_map.json") or {}),
     )
 
 
@@ -180,9 +170,10 @@ def read_adapter(path: Path) -> AdapterInfo:
         ModelError: It is missing, incomplete, damaged, or holds only pickles.
     """
     _check_folder(path, "adapter_config.json", "PEFT adapter")
-    info = AdapterInfo(path=path, config=_read_json(path / "adapter_config.json"), tensors={})
-    if not info.file.is_file():
-        _refuse_without_weights(path, "adapter_model.safetensors")
+    folder = LocalFolder(path)
+    info = AdapterInfo(path=path, config=folder.json("adapter_config.json") or {}, tensors={})
+    if folder.find("adapter_model.safetensors") is None:
+        raise without_weights(folder, "adapter_model.safetensors")
     kind = str(info.config.get("peft_type", "")).upper()
     if kind != "LORA":
         msg = (
@@ -257,80 +248,9 @@ def _check_folder(path: Path, needed: str, what: str) -> None:
         raise ModelError(msg)
 
 
-def _weight_files(path: Path) -> tuple[Path, ...]:
-    index = path / INDEX
-    # Loaders take the single file first, whatever the index says; what is checked must be what is loaded.
-    if (path / SINGLE).is_file():
-        return (path / SINGLE,)
-    if not index.is_file():
-        return _refuse_without_weights(path, SINGLE)
-    names = sorted({str(value) for value in _weight_map(index).values()})
-    for name in names:
-        if not _PLAIN_NAME.fullmatch(name):
-            msg = (
-                f"{index}: it points to {show(name)}, which is no file of this folder: do not use this model"
-            )
-            raise ModelError(msg)
-        if not (path / name).is_file():
-            msg = f"{path}: the shard {name} that {INDEX} names is missing: finish the download"
-            raise ModelError(msg)
-    return tuple(path / name for name in names) or _refuse_without_weights(path, SINGLE)
-
-
-def _weight_map(index: Path) -> dict[str, Any]:
-    table = _read_json(index).get("weight_map")
-    if not isinstance(table, dict):
-        msg = f"{index}: no weight_map in it: download it again"
-        raise ModelError(msg)
-    return table
-
-
-def _check_index(path: Path, tensors: Mapping[str, TensorEntry]) -> None:
-    index = path / INDEX
-    used = index.is_file() and not (path / SINGLE).is_file()
-    lost = sorted(set(_weight_map(index)) - set(tensors)) if used else []
-    if lost:
-        msg = (
-            f"{path}: no file holds {len(lost)} tensors of {INDEX}, first {show(lost[0])}: download it again"
-        )
-        raise ModelError(msg)
-
-
-def _refuse_without_weights(path: Path, wanted: str) -> tuple[Path, ...]:
-    pickles = sorted(p.name for p in path.iterdir() if p.suffix in _PICKLES)
-    if pickles:
-        msg = (
-            f"{path} has no {wanted}, only {pickles[0]}: pickles run code when they are opened and are refused; "
-            "convert it with safetensors first"
-        )
-        raise ModelError(msg)
-    msg = f"{path} has no {wanted}: finish the download"
-    raise ModelError(msg)
-
-
-def _read_json(path: Path, *, optional: bool = False) -> dict[str, Any]:
-    if optional and not path.is_file():
-        return {}
-    try:
-        if path.stat().st_size > _MAX_JSON:
-            msg = f"{path}: {path.stat().st_size} bytes are too many for such a file: do not use this model"
-            raise ModelError(msg)
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        msg = f"{path}: cannot be read: {error.strerror or error}"
-        raise ModelError(msg) from error
-    except (ValueError, RecursionError) as error:
-        msg = f"{path}: no valid JSON: download it again"
-        raise ModelError(msg) from error
-    if not isinstance(value, dict):
-        msg = f"{path}: it holds no JSON object: download it again"
-        raise ModelError(msg)
-    return value
-
-
-def _chat_template(path: Path, tokenizer_config: Mapping[str, Any]) -> str:
-    file = path / "chat_template.jinja"
-    if file.is_file():
+def _chat_template(folder: LocalFolder, tokenizer_config: Mapping[str, Any]) -> str:
+    file = folder.find("chat_template.jinja")
+    if file is not None:
         try:
             return file.read_text(encoding="utf-8")
         except (OSError, ValueError) as error:

@@ -5,14 +5,16 @@ Readers hand out rows, never whole models: a comparison of two 27B checkpoints m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 Rows = NDArray[np.float32]
+Wanted = tuple[str, int, int]
+"""Rows that will be read: name of the tensor, first row, row behind the last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,3 +78,28 @@ class TensorSource(Protocol):
     def close(self) -> None:
         """Close the files; calling it twice is harmless."""
         ...
+
+
+@runtime_checkable
+class Prefetching(Protocol):
+    """A source that reads faster when it knows beforehand what will be asked, such as one at the end of a network."""
+
+    def prefetch(self, wanted: Sequence[Wanted]) -> None:
+        """Say which rows will be read soon."""
+        ...
+
+
+def prefetch(source: TensorSource, wanted: Sequence[Wanted]) -> None:
+    """Tell a source which rows will be read soon, if it cares; nothing is returned and nothing changes.
+
+    A repository on a hub then fetches them in few requests. Ask for at most 64 MB at a time, which it keeps.
+    """
+    if isinstance(source, Prefetching):
+        source.prefetch(wanted)
+
+
+def check_rows(meta: TensorMeta, start: int, stop: int) -> None:
+    """Raise IndexError unless a tensor has these rows."""
+    if not 0 <= start <= stop <= meta.rows:
+        msg = f"rows {start} to {stop} of {meta.name!r}, which has {meta.rows}"
+        raise IndexError(msg)
