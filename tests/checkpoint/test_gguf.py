@@ -138,8 +138,8 @@ def test_damage_is_one_line(tmp_path: Path, case: str) -> None:
 
 
 def test_missing_file_and_folder(tmp_path: Path) -> None:
-    for path in (tmp_path / "none.gguf", tmp_path):
-        with pytest.raises(ModelError, match="cannot read"):
+    for path, words in ((tmp_path / "none.gguf", "cannot be read"), (tmp_path, "no regular file")):
+        with pytest.raises(ModelError, match=words):
             read_header(path)
 
 

@@ -10,22 +10,30 @@ import math
 import struct
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from hydrometer.canon import digest
+from hydrometer.checkpoint.header import show
+from hydrometer.checkpoint.storage import Cursor, LocalFile, Storage
 from hydrometer.errors import ModelError
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
 """Readable versions; version 1, of the summer of 2023, had other length fields."""
 
-_MAX_TEXT = 1 << 24
-_MAX_VALUES = 1 << 23
-_MAX_TENSORS = 1 << 20
+# The largest vocabularies, with types, scores and merges, have 1.3 million values and 15 MB.
+_MAX_HEADER = 48_000_000
+_MAX_TEXT = 1 << 22
+_MAX_VALUES = 3_000_000
+_MAX_TENSORS = 200_000
+_MAX_NAME = 512
+_BUFFER = 1 << 22
 _MAX_KEYS = 1 << 16
 _MAX_DIMENSIONS = 4
 _MAX_ALIGNMENT = 1 << 16
@@ -157,23 +165,28 @@ def read_header(path: Path) -> GgufHeader:
     Raises:
         ModelError: The file is missing, not GGUF, damaged, cut off, or of a version that cannot be read.
     """
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            return _Reader(path, file, size).header()
-    except OSError as error:
-        msg = f"cannot read {str(path)!r}: {error.strerror or error}"
-        raise ModelError(msg) from error
+    with closing(LocalFile(path)) as file:
+        return read_table(file)
+
+
+def read_table(file: Storage) -> GgufHeader:
+    """Read the header of an open GGUF file and check it against the file's size.
+
+    Raises:
+        ModelError: The file is not GGUF, damaged, cut off, or of a version that cannot be read.
+    """
+    return _Reader(file).header()
 
 
 class _Reader:
     """Cursor over a file that never reads, and never allocates, beyond its end."""
 
-    def __init__(self, path: Path, file: BinaryIO, size: int) -> None:
-        self._path = path
-        self._file = file
-        self._size = size
-        self._left = size
+    def __init__(self, file: Storage) -> None:
+        self._label = file.label
+        # Far files answer one request for each filling of the buffer.
+        self._file = BufferedReader(Cursor(file), max(1, min(_BUFFER, file.size)))
+        self._size = file.size
+        self._left = file.size
         self._values = 0
 
     def header(self) -> GgufHeader:
@@ -199,16 +212,16 @@ class _Reader:
 
     def _version(self) -> int:
         if self._size == 0:
-            msg = f"{str(self._path)!r} is empty: download it again"
+            msg = f"{self._label!r} is empty: download it again"
             raise ModelError(msg)
         if self._size < len(MAGIC) or self._take(len(MAGIC)) != MAGIC:
-            msg = f"{str(self._path)!r} is not a GGUF file: it does not begin with 'GGUF'"
+            msg = f"{self._label!r} is not a GGUF file: it does not begin with 'GGUF'"
             raise ModelError(msg)
         version = self._u32()
         if version not in VERSIONS:
             swapped = int.from_bytes(version.to_bytes(4, "little"), "big")
             kind = "big-endian GGUF" if swapped in VERSIONS else f"GGUF version {version}"
-            msg = f"{str(self._path)!r} is {kind}, which cannot be read: convert it to GGUF version 3"
+            msg = f"{self._label!r} is {kind}, which cannot be read: convert it to GGUF version 3"
             raise ModelError(msg)
         return version
 
@@ -217,7 +230,7 @@ class _Reader:
         for _ in range(count):
             key = self._name("metadata key")
             if key in metadata:
-                raise self._damaged(f"metadata key {key!r} occurs twice")
+                raise self._damaged(f"metadata key {show(key)} occurs twice")
             metadata[key] = self._value(key, self._u32())
         return metadata
 
@@ -227,14 +240,14 @@ class _Reader:
         if kind == _TEXT:
             return self._text()
         if kind != _ARRAY:
-            raise self._damaged(f"metadata key {key!r} has the unknown type {kind}")
+            raise self._damaged(f"metadata key {show(key)} has the unknown type {kind}")
         item = self._u32()
         # Arrays of arrays are refused, as llama.cpp does: nothing writes them, and they could nest without end.
         if item not in _SCALARS and item != _TEXT:
-            raise self._damaged(f"metadata key {key!r} is an array of the unknown or nested type {item}")
+            raise self._damaged(f"metadata key {show(key)} is an array of the unknown or nested type {item}")
         dtype = _SCALARS.get(item)
         smallest = np.dtype(dtype).itemsize if dtype else 8
-        count = self._count(f"values of {key!r}", _MAX_VALUES, smallest=smallest)
+        count = self._count(f"values of {show(key)}", _MAX_VALUES, smallest=smallest)
         # The sum counts too: many arrays, each below the limit, would otherwise fill the memory.
         self._values += count
         if self._values > _MAX_VALUES:
@@ -250,17 +263,19 @@ class _Reader:
 
     def _tensor(self) -> TensorInfo:
         name = self._name("tensor name")
+        if len(name) > _MAX_NAME or not name.isprintable():
+            raise self._damaged(f"{show(name)} is no name for a tensor")
         dimensions = self._u32()
         if not 1 <= dimensions <= _MAX_DIMENSIONS:
-            raise self._damaged(f"tensor {name!r} has {dimensions} dimensions")
+            raise self._damaged(f"tensor {show(name)} has {dimensions} dimensions")
         shape = tuple(self._u64() for _ in range(dimensions))
         kind = self._u32()
         offset = self._u64()
         if kind not in TYPES:
-            raise self._damaged(f"tensor {name!r} has the unknown type {kind}; it may need a newer hydrometer")
+            raise self._damaged(f"tensor {show(name)} has the unknown type {kind}; it may need a newer hydrometer")
         type_name, block, block_bytes = TYPES[kind]
         if min(shape) == 0 or shape[0] % block:
-            raise self._damaged(f"tensor {name!r} of shape {shape} cannot be stored as {type_name}")
+            raise self._damaged(f"tensor {show(name)} of shape {shape} cannot be stored as {type_name}")
         nbytes = math.prod(shape) // block * block_bytes
         return TensorInfo(name=name, shape=shape, type_name=type_name, offset=offset, nbytes=nbytes)
 
@@ -270,16 +285,18 @@ class _Reader:
         end = 0
         for tensor in sorted(table, key=lambda t: t.offset):
             if tensor.offset % alignment or tensor.offset < end:
-                raise self._damaged(f"the data of tensor {tensor.name!r} overlaps another's or is not aligned")
+                raise self._damaged(f"the data of tensor {show(tensor.name)} overlaps another's or is not aligned")
             end = tensor.offset + tensor.nbytes
         if data_offset + end > self._size and table:
             msg = (
-                f"{str(self._path)!r} is cut off or damaged: its tensors need {data_offset + end} bytes "
+                f"{self._label!r} is cut off or damaged: its tensors need {data_offset + end} bytes "
                 f"and it has {self._size}: download it again"
             )
             raise ModelError(msg)
 
     def _take(self, n: int) -> bytes:
+        if self._size - self._left + n > _MAX_HEADER:
+            raise self._damaged(f"its header has more than {_MAX_HEADER} bytes")
         raw = self._file.read(n) if n <= self._left else b""
         if len(raw) != n:
             raise self._damaged("its header ends too early")
@@ -315,7 +332,7 @@ class _Reader:
             raise self._damaged(f"a {what} is not UTF-8") from None
 
     def _damaged(self, what: str) -> ModelError:
-        return ModelError(f"{str(self._path)!r} is cut off or damaged: {what}: download it again")
+        return ModelError(f"{self._label!r} is cut off or damaged: {what}: download it again")
 
 
 def _finite(value: Value) -> Value:

@@ -6,13 +6,17 @@ slow. `pread` needs no shared position, so threads and forked processes may read
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from hydrometer.errors import ModelError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 Span = tuple[int, int]
 """First byte and number of bytes."""
@@ -129,3 +133,27 @@ class LocalFile:
             self.close()
             msg = f"{self.path}: changed while it was being read: leave it alone and start again"
             raise ModelError(msg)
+
+
+class Cursor(io.RawIOBase):
+    """A storage as a stream, for formats that only show their length while they are read."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._at = 0
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Fill a buffer as far as the file goes and return how many bytes that is.
+
+        Raises:
+            ModelError: The bytes are not there although the size says so.
+        """
+        view = memoryview(buffer).cast("B")
+        length = min(len(view), self._storage.size - self._at)
+        view[:length] = self._storage.read(self._at, length)
+        self._at += length
+        return length
