@@ -28,6 +28,9 @@ def test_an_audit_leaves_a_report_that_show_report_and_verify_can_use(tmp_path: 
     assert shown.returncode == 0
     assert "text editing" in shown.stdout
     assert json.loads(hydrometer("show", "o", "--json", cwd=tmp_path).stdout) == result
+    for face in ("markdown", "junit", "badge", "model-index"):
+        made = hydrometer("report", "o", "--format", face, "--json", cwd=tmp_path)
+        assert Path(tmp_path, json.loads(made.stdout)[face]).stat().st_size > 0, made.stderr
     (folders[0] / "report.html").unlink()
     assert hydrometer("report", str(folders[0]), cwd=tmp_path).returncode == 0
     assert (folders[0] / "report.html").is_file()
@@ -82,6 +85,13 @@ def test_verify_finds_an_embellished_report(
     assert found in checked.stderr
 
 
+def test_a_gate_changes_the_status_only(tmp_path: Path) -> None:
+    done = hydrometer("audit", *PAIR, *SMALL, "--out", "o", "--fail-on", "worse", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "not enough evidence" in done.stdout
+    assert hydrometer("audit", *PAIR, *SMALL, "--out", "o", cwd=tmp_path).returncode == 11
+
+
 BAD = [
     (("audit", "./none.gguf", "fake:echo"), 2, "no such file"),
     (("audit", "./empty", "fake:echo"), 2, ""),
@@ -95,6 +105,8 @@ BAD = [
     (("audit", "http://127.0.0.1:9/v1#m", "fake:echo"), 1, "127.0.0.1:9"),
     (("audit", "vllm:some/model", "fake:echo"), 2, "vllm serve"),
     (("audit", "fake:echo", "fake:echo", "--out", "text.gguf"), 1, "--out"),
+    (("audit", "fake:echo", "fake:echo", "--fail-on", "wors"), 2, "did you mean 'worse'"),
+    (("report", "nowhere"), 1, "no report.json"),
     (("show", "."), 1, "no report.json"),
     (("verify", "nowhere"), 1, "no report.json"),
     (("audit", "fake:echo"), 2, "student"),

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from hydrometer.result import CapabilityResult, Verdict
+from hydrometer.result import AuditResult, CapabilityResult, Verdict
 from hydrometer.stats.estimate import Estimate, Paired
 from hydrometer.stats.margin import FourTests
 from hydrometer.stats.monitor import Looks, repeated_estimate, repeated_tests
@@ -133,6 +133,26 @@ def pairs_for_margin(pairs: Paired, margin: float, alpha: float) -> int | None:
         return None
     planned = pairs_for_equivalence(margin, _discordance(pairs), power=POWER, alpha=alpha)
     return planned if planned > pairs.n else None
+
+
+GATES = ("worse", "not-enough", "changed")
+"""What `--fail-on` can name."""
+
+
+def gate(result: AuditResult, fail_on: str) -> int:
+    """Return the exit status of an audit that stands as a gate: 0 unless what it guards against was found.
+
+    Args:
+        result: What an audit found.
+        fail_on: `worse`: a capability is worse (10). `not-enough`: that, or nothing is settled (11). `changed`: a
+            capability is worse or better (10). A setup that is not comparable fails every gate (12).
+    """
+    found = {row.verdict for row in result.capabilities}
+    if result.verdict is Verdict.INVALID:
+        return Verdict.INVALID.exit_code
+    if Verdict.WORSE in found or (fail_on == "changed" and Verdict.BETTER in found):
+        return Verdict.WORSE.exit_code
+    return result.verdict.exit_code if fail_on == "not-enough" else 0
 
 
 def overall(results: Sequence[CapabilityResult]) -> Verdict:

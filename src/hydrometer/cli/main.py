@@ -19,7 +19,7 @@ import typer
 from hydrometer.cli.compare import compare
 from hydrometer.cli.plan import plan
 from hydrometer.cli.simulate import simulate
-from hydrometer.errors import HydrometerError, UsageError
+from hydrometer.errors import HydrometerError, UnknownNameError, UsageError
 from hydrometer.version import __version__
 
 app = typer.Typer(
@@ -127,6 +127,13 @@ def audit(  # noqa: PLR0913 - one parameter per documented option
     ] = "auto",
     concurrency: Annotated[int, typer.Option(help="Largest number of requests in flight to a server.")] = 32,
     timeout: Annotated[float, typer.Option(help="Seconds a server may take for one reply.")] = 600.0,
+    fail_on: Annotated[
+        str,
+        typer.Option(
+            help="Exit with 0 except on worse, on not-enough (or worse), or on changed (a capability better or worse). "
+            "Without it every verdict has its own status."
+        ),
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Ask both models the same items and judge every capability."""
@@ -152,7 +159,7 @@ def audit(  # noqa: PLR0913 - one parameter per documented option
         "allow": [name.strip() for name in allow.split(",") if name.strip()],
         "settings": settings,
     }
-    _run_audit(base, student, out, options, as_json=as_json)
+    _run_audit(base, student, out, options, as_json=as_json, fail_on=fail_on)
 
 
 @app.command()
@@ -171,15 +178,29 @@ def show(folder: Folder = Path("hydrometer-out"), as_json: Json = False) -> None
 
 
 @app.command()
-def report(folder: Folder = Path("hydrometer-out"), as_json: Json = False) -> None:
-    """Write report.html and report.json of the newest audit again, and print where they are."""
-    from hydrometer.report.json_report import write
+def report(
+    folder: Folder = Path("hydrometer-out"),
+    face: Annotated[
+        str, typer.Option("--format", help="html, markdown (model card), junit, badge or model-index.")
+    ] = "html",
+    as_json: Json = False,
+) -> None:
+    """Write a report of the newest audit again, or another face of it, and print where it is."""
+    from hydrometer.report.faces import FACES
+    from hydrometer.report.json_report import write, write_file
     from hydrometer.verify import find_reports, load_report
 
     path = find_reports(folder)[0]
-    write(load_report(path), path.parent)
-    page = path.parent / "report.html"
-    typer.echo(json.dumps({"html": str(page), "json": str(path)}) if as_json else str(page))
+    result = load_report(path)
+    if face == "html":
+        write(result, path.parent)
+        page = path.parent / "report.html"
+    elif face in FACES:
+        name, make = FACES[face]
+        page = write_file(path.parent / name, make(result))
+    else:
+        raise UnknownNameError.among("format", face, ["html", *FACES])
+    typer.echo(json.dumps({face: str(page), "json": str(path)}) if as_json else str(page))
 
 
 @app.command()
@@ -214,10 +235,13 @@ app.command()(plan)
 app.command()(simulate)
 
 
-def _run_audit(base: str, student: str, out: Path, options: dict[str, Any], *, as_json: bool) -> None:
+def _run_audit(
+    base: str, student: str, out: Path, options: dict[str, Any], *, as_json: bool, fail_on: str = ""
+) -> None:
     from hydrometer.api import audit as run
     from hydrometer.api import audit_folder
     from hydrometer.cli.progress import TerminalProgress
+    from hydrometer.verdict import GATES, gate
 
     for name, known in (
         ("sampling", "auto greedy vendor"),
@@ -227,10 +251,12 @@ def _run_audit(base: str, student: str, out: Path, options: dict[str, Any], *, a
         if options.get(name, known.split()[0]) not in known.split():
             msg = f"--{name} {options[name]!r}: must be one of {', '.join(known.split())}"
             raise UsageError(msg)
+    if fail_on not in ("", *GATES):
+        raise UnknownNameError.among("--fail-on", fail_on, GATES)
     with TerminalProgress() as progress:
         result = run(base, student, out=out, progress=progress, command=_command(), **options)
     _print_result(result, audit_folder(out, result), as_json=as_json)
-    raise typer.Exit(result.exit_code)
+    raise typer.Exit(gate(result, fail_on) if fail_on else result.exit_code)
 
 
 def _print_result(result: Any, folder: Path, *, as_json: bool) -> None:

@@ -265,9 +265,6 @@ def _commands(result: AuditResult, command: str) -> tuple[Fact, ...]:
     run = words.line(result.environment.command, 4000)
     if run and run != command:
         commands.insert(1, Fact(label="As it was started", value=run))
-    if result.spec.alpha != _DEFAULTS.alpha:
-        value = f"hydrometer.audit(…, alpha={result.spec.alpha:g})"
-        commands.insert(1, Fact(label="With an error rate that only Python can set", value=value))
     return tuple(commands)
 
 

@@ -85,15 +85,22 @@ def write(result: AuditResult, folder: Path) -> tuple[Path, Path]:
     """
     text = _dump(to_json(result), indent=1) + "\n"
     page = render_html(result)
-    paths = (folder / JSON_NAME, folder / HTML_NAME)
+    return write_file(folder / JSON_NAME, text), write_file(folder / HTML_NAME, page)
+
+
+def write_file(path: Path, content: str) -> Path:
+    """Write a file whole or not at all, and its folder if it is not there; return its path.
+
+    Raises:
+        EvidenceError: The folder cannot be written.
+    """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for path, content in zip(paths, (text, page), strict=True):
-            _replace(path, content)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, content)
     except OSError as error:
-        msg = f"cannot write into {folder}: {error.strerror or error}; choose another --out"
+        msg = f"cannot write into {path.parent}: {error.strerror or error}; choose another --out"
         raise EvidenceError(msg) from error
-    return paths
+    return path
 
 
 def _replace(path: Path, content: str) -> None:

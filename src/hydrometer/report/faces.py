@@ -1,0 +1,146 @@
+"""Further faces of a report: Markdown for a model card, JUnit for continuous integration, a badge, and hub metadata.
+
+Each is a pure function that returns the text of one file. Names of models and capabilities are foreign text: every face
+escapes them in its own way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from xml.etree import ElementTree as ET
+
+import yaml
+from huggingface_hub import EvalResult
+from huggingface_hub.repocard_data import eval_results_to_model_index
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from hydrometer.report.build import build_view
+from hydrometer.report.view import CapabilityRow
+from hydrometer.result import AuditResult
+from hydrometer.version import __version__
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~$!])")
+_COLOURS = {
+    "better": "#1a7f37",
+    "worse": "#b3261e",
+    "equivalent": "#0b57d0",
+    "not-enough": "#7a5900",
+    "invalid": "#6b2fa0",
+}
+"""White text on each reaches a contrast of 4.5 (WCAG AA)."""
+_LETTER = 6.6
+"""Mean width of a letter of an 11 px sans serif; the badge stretches its text to the room that was reckoned."""
+
+
+def markdown(result: AuditResult) -> str:
+    """Return a section for a model card: the verdict, a line per capability, the price, and how to check it."""
+    environment = _environment(escape=False)
+    environment.filters["md"] = lambda text: _MARKDOWN.sub(r"\\\1", text)
+    view = build_view(result)
+    return environment.get_template("card.md.j2").render(view=view, version=__version__)
+
+
+def junit(result: AuditResult) -> str:
+    """Return JUnit XML with a test case per capability.
+
+    Worse is a failure, not enough evidence is skipped, and a setup that is not comparable is an error: a consumer of
+    JUnit knows no fourth state.
+    """
+    view = build_view(result)
+    suite = ET.Element("testsuite", name=f"hydrometer: {view.title}", time=f"{result.seconds:.3f}")
+    if not view.capabilities:
+        case = ET.SubElement(suite, "testcase", name="setup", classname="hydrometer")
+        ET.SubElement(case, "error", message=view.headline)
+    for row in view.capabilities:
+        _case(suite, row)
+    kinds = {"failures": "failure", "errors": "error", "skipped": "skipped"}
+    suite.set("tests", str(len(suite)))
+    for name, tag in kinds.items():
+        suite.set(name, str(len(suite.findall(f"testcase/{tag}"))))
+    root = ET.Element("testsuites")
+    root.append(suite)
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def badge(result: AuditResult) -> str:
+    """Return an SVG badge: what was compared with and the overall verdict, in a word and a symbol."""
+    view = build_view(result)
+    left, right = f"vs {view.base_label[:40]}", f"{view.badge.symbol} {view.badge.label}"
+    widths = [round(len(text) * _LETTER) + 12 for text in (left, right)]
+    return (
+        _environment(escape=True)
+        .get_template("badge.svg.j2")
+        .render(
+            left=left,
+            right=right,
+            widths=widths,
+            colour=_COLOURS[view.badge.kind],
+            title=f"{view.title}: {view.badge.label}",
+        )
+    )
+
+
+def model_index(result: AuditResult) -> str:
+    """Return `model-index` metadata for the front matter of the student's card, as YAML.
+
+    One entry per capability with the student's score, its verdict and the interval in words, so that no number travels
+    without what it means.
+    """
+    entries = [
+        EvalResult(
+            task_type="text-generation",
+            task_name=row.capability.replace("_", " "),
+            dataset_type="hydrometer",
+            dataset_name=f"Hydrometer {result.spec.suite}: {', '.join(row.tasks)}",
+            dataset_args={
+                "seed": result.spec.seed,
+                "pairs": row.estimate.n,
+                "base": result.base.identity.label,
+                "base_score": round(row.estimate.base, 4),
+                "difference": round(row.estimate.difference, 4),
+                "interval": [round(row.estimate.low, 4), round(row.estimate.high, 4)],
+                "verdict": row.verdict.value,
+            },
+            metric_type="accuracy",
+            metric_value=round(row.estimate.student, 4),
+        )
+        for row in result.capabilities
+        if row.estimate.n
+    ]
+    index = eval_results_to_model_index(result.student.identity.label, entries)
+    return yaml.safe_dump({"model-index": index}, sort_keys=False, allow_unicode=True)
+
+
+FACES: dict[str, tuple[str, Callable[[AuditResult], str]]] = {
+    "markdown": ("report.md", markdown),
+    "junit": ("junit.xml", junit),
+    "badge": ("badge.svg", badge),
+    "model-index": ("model-index.yaml", model_index),
+}
+"""Name of a face to its file and its maker."""
+
+
+def _environment(*, escape: bool) -> Environment:
+    return Environment(
+        loader=PackageLoader("hydrometer.report"),
+        autoescape=escape,  # noqa: S701 - off for Markdown only, which has an escape of its own
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def _case(suite: ET.Element, row: CapabilityRow) -> None:
+    case = ET.SubElement(suite, "testcase", name=row.name, classname="hydrometer")
+    if row.badge.kind == "worse":
+        failure = ET.SubElement(case, "failure", type="worse", message=row.sentence)
+        failure.text = f"base {row.base} %, student {row.student} %, {row.difference} {row.interval} points"
+    elif row.badge.kind == "not-enough":
+        ET.SubElement(case, "skipped", message=row.sentence)
+    elif row.badge.kind == "invalid":
+        ET.SubElement(case, "error", message=row.sentence)
+    else:
+        ET.SubElement(case, "system-out").text = row.sentence
