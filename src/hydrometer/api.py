@@ -72,7 +72,8 @@ def audit(  # noqa: PLR0913 - the public entry: keyword-only after the pair, eac
         seed: Seed of items and of sampled replies.
         max_tokens: Cap of reply tokens, 0 for each task's own.
         sampling: `auto`, `greedy` or `vendor`.
-        template: `own` or `base`: whose chat template renders the requests.
+        template: Whose chat template renders the requests: `own`, `base` or `student` (for both), or `2x2`: each its
+            own, and a panel under both besides, which tells the template's share of a difference from the weights'.
         thinking: `default`, `on` or `off`, for templates that can switch it.
         allow: Differences in the setup that are meant, see `spec.ALLOWABLE`.
         fixed: Ask every item, instead of stopping a capability where its verdict stands.

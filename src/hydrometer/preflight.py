@@ -15,7 +15,7 @@ from hydrometer.sampling import Sampling
 _CURES = {
     "template": (
         "the two models would be asked in different formats: --template base renders both with the base's, "
-        "--allow template audits each as it is downloaded"
+        "--allow template audits each as it is downloaded, --template 2x2 also tells template and weights apart"
     ),
     "precision": "a difference could come from the quantisation: compare files of one type, or --allow precision",
     "engine": "a difference could come from the engine: use one for both, or --allow engine",

@@ -9,6 +9,7 @@ from typing import Any
 from hydrometer.items import Decoding, Message
 from hydrometer.outcomes import Grade, Status
 from hydrometer.provenance import Environment, ModelIdentity
+from hydrometer.shares import TemplateShares
 from hydrometer.spec import AuditSpec
 from hydrometer.stats.estimate import Estimate
 
@@ -369,6 +370,8 @@ class AuditResult:
         budgets: Scores at smaller token budgets, per capability with generated replies.
         tiers: Scores per difficulty tier.
         behaviours: Behaviours that show on either side, largest excess first.
+        template_shares: Weights and chat template told apart, where that was asked for: over the whole panel first.
+        swapped: The items of that panel, each model under the other's template.
     """
 
     schema_version: int
@@ -392,6 +395,8 @@ class AuditResult:
     budgets: tuple[BudgetPoint, ...] = ()
     tiers: tuple[TierResult, ...] = ()
     behaviours: tuple[BehaviourResult, ...] = ()
+    template_shares: tuple[TemplateShares, ...] = ()
+    swapped: tuple[ItemResult, ...] = ()
 
     @property
     def exit_code(self) -> int:

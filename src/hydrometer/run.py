@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 from hydrometer.asking import Opener, Respondent
 from hydrometer.behaviours.registry import BEHAVIOURS
+from hydrometer.crossed import check_swapped, same_templates, template_shares
 from hydrometer.engines.base import Capabilities, EngineSettings
 from hydrometer.errors import UsageError
 from hydrometer.facets import behaviour_results, budget_points, cut_replies, tier_results
@@ -21,7 +22,7 @@ from hydrometer.floor import check_size, floor_findings, measure_floor, second_t
 from hydrometer.grading import grader_name
 from hydrometer.items import Kind, Request
 from hydrometer.outcomes import Status
-from hydrometer.plan import Entry, SideName, cost, make_plan, offers_tools
+from hydrometer.plan import SIDES, Entry, SideName, cost, make_plan, offers_tools
 from hydrometer.preflight import compare_setups, is_valid
 from hydrometer.progress import Progress, Sight
 from hydrometer.provenance import Environment, ModelIdentity
@@ -76,6 +77,8 @@ class Evidence:
     capabilities: tuple[CapabilityResult, ...] = ()
     findings: tuple[Finding, ...] = ()
     floor: Floor | None = None
+    panel: tuple[Entry, ...] = ()
+    swapped: tuple[ItemResult, ...] = ()
 
 
 class Runner:
@@ -113,13 +116,13 @@ class Runner:
         """
         created, self._clock = datetime.now(UTC), time.perf_counter()
         with ExitStack() as stack:
-            base = stack.enter_context(self._respondent("base", self._settings))
-            student = stack.enter_context(self._respondent("student", self._student_settings(base)))
+            base, student = self._pair(stack)
             setup = self._compare(base, student)
             entries = self._plan(setup)
             evidence = Evidence()
             if is_valid(setup.findings):
-                evidence = self._gather(base, student, entries)
+                crossed = self._crossed(stack, base, student)
+                evidence = self._gather(base, student, crossed, entries)
                 self._keep_grades(evidence)
         return self._result(setup, evidence, base, student, environment, created)
 
@@ -129,12 +132,33 @@ class Runner:
             side, ref, settings, opener=self._opener, store=self.store, progress=self._progress
         )
 
-    def _student_settings(self, base: Respondent) -> EngineSettings:
-        if self.spec.template is TemplatePolicy.OWN:
-            return self._settings
-        template = base.open().chat_template
-        base.rest()
-        return replace(self._settings, chat_template=template) if template else self._settings
+    def _pair(self, stack: ExitStack) -> tuple[Respondent, Respondent]:
+        """Both models, one under the other's template where the spec says so."""
+        policy = self.spec.template
+        lender, borrower = SIDES[::-1] if policy is TemplatePolicy.STUDENT else SIDES
+        first = stack.enter_context(self._respondent(lender, self._settings))
+        settings = self._settings
+        if policy in (TemplatePolicy.BASE, TemplatePolicy.STUDENT) and (source := first.open().chat_template):
+            first.rest()
+            settings = replace(settings, chat_template=source)
+        second = stack.enter_context(self._respondent(borrower, settings))
+        return (first, second) if lender == "base" else (second, first)
+
+    def _crossed(
+        self, stack: ExitStack, base: Respondent, student: Respondent
+    ) -> tuple[Respondent, Respondent] | None:
+        """Both models under the other's template, identified before anything is asked; None where none is crossed."""
+        if self.spec.template is not TemplatePolicy.CROSSED or base.identity.template == student.identity.template:
+            return None
+        legs = []
+        for own, other in ((base, student), (student, base)):
+            base.rest()
+            settings = replace(self._settings, chat_template=other.template)
+            leg = stack.enter_context(self._respondent(own.side, settings))
+            check_swapped(leg.identity, other.identity)
+            leg.rest()
+            legs.append(leg)
+        return legs[0], legs[1]
 
     def _compare(self, base: Respondent, student: Respondent) -> Setup:
         # The student first, so that the base is open already when it is asked first.
@@ -147,11 +171,13 @@ class Runner:
             who,
             references=(self.spec.base.text, self.spec.student.text),
             samplings=samplings,
-            allow=self.spec.allow,
+            allow=self._allowed(),
         )
         method = common[0] if common else ""
         if not method and any(task.kind is Kind.CHOICES for task in self.tasks):
             findings = (*findings, _no_choices(base.capabilities, can))
+        if self.spec.template is TemplatePolicy.CROSSED and base.identity.template == who.template:
+            findings = (*findings, same_templates(who))
         findings = (*findings, *(_left_out(task, why) for task, why in self._absent.items()))
         return Setup(
             base=base.identity,
@@ -161,6 +187,11 @@ class Runner:
             describe_tools=not (takes_tools(base.template) and takes_tools(student.template)),
             findings=findings,
         )
+
+    def _allowed(self) -> tuple[str, ...]:
+        """Differences that are meant; what is measured apart needs no declaration."""
+        crossed = self.spec.template is TemplatePolicy.CROSSED
+        return (*self.spec.allow, "template") if crossed else self.spec.allow
 
     def _plan(self, setup: Setup) -> tuple[Entry, ...]:
         present = {t: n for t, n in self.tasks.items() if t not in self._absent}
@@ -178,7 +209,13 @@ class Runner:
             describe_tools=setup.describe_tools,
         )
 
-    def _gather(self, base: Respondent, student: Respondent, entries: Sequence[Entry]) -> Evidence:
+    def _gather(
+        self,
+        base: Respondent,
+        student: Respondent,
+        crossed: tuple[Respondent, Respondent] | None,
+        entries: Sequence[Entry],
+    ) -> Evidence:
         """Ask both models block by block until every capability has stopped or the budget is spent."""
         pools, purse = make_pools(entries, fixed=self.spec.fixed), Purse(self.spec.budget)
         purse.check(pools)
@@ -190,11 +227,14 @@ class Runner:
         findings = self._floor_findings(floor, passes, pools) if floor else ()
         if not is_valid(findings):
             return Evidence(findings=findings, floor=floor)
+        panel = tuple(entry for pool in pools for entry in pool.block) if crossed else ()
+        swapped = self._swapped(crossed, base, panel) if crossed else ()
+        everyone = (base, student, *(crossed or ()))
         chances = {entry.task.name: entry.task.chance for entry in entries}
         asked: list[Entry] = []
         items: list[ItemResult] = []
         capabilities: tuple[CapabilityResult, ...] = ()
-        while block := next_block(pools, purse.room(len(asked), self._spent(base, student))):
+        while block := next_block(pools, purse.room(len(asked), self._spent(everyone))):
             new = [entry for rows in block.values() for entry in rows]
             self._ask(base, student, new)
             asked += new
@@ -210,7 +250,19 @@ class Runner:
             capabilities=capabilities,
             findings=findings,
             floor=with_excess(floor, passes, items) if floor else None,
+            panel=panel,
+            swapped=swapped,
         )
+
+    def _swapped(
+        self, crossed: tuple[Respondent, Respondent], base: Respondent, panel: Sequence[Entry]
+    ) -> tuple[ItemResult, ...]:
+        """Ask both models the panel under the other's template."""
+        legs = [(leg, [entry.request(leg.side) for entry in panel]) for leg in crossed]
+        for leg, requests in legs:
+            leg.ask(requests, label=f"ask {leg.side} under the other template (2x2)", before=base.rest)
+            leg.rest()
+        return _side_by_side(panel, *legs)
 
     def _judge(
         self,
@@ -253,16 +305,17 @@ class Runner:
         planned = {pool.capability: pool.planned[-1] for pool in pools}
         return floor_findings(floor, passes, planned, margin=self.spec.margin, alpha=self.spec.alpha)
 
-    def _spent(self, base: Respondent, student: Respondent) -> dict[str, float]:
+    def _spent(self, everyone: Sequence[Respondent]) -> dict[str, float]:
         return {
-            "tokens": float(base.tokens + student.tokens),
+            "tokens": float(sum(respondent.tokens for respondent in everyone)),
             "minutes": (time.perf_counter() - self._clock) / 60.0,
         }
 
     def _keep_grades(self, evidence: Evidence) -> None:
         """Write items and derived grades, so that `verify` can derive them again without a model."""
         with self.store.batch():
-            for entry, row in zip(evidence.entries, evidence.items, strict=True):
+            entries, items = (*evidence.entries, *evidence.panel), (*evidence.items, *evidence.swapped)
+            for entry, row in zip(entries, items, strict=True):
                 self.store.put_item(entry.item)
                 for reply in (row.base, row.student):
                     if reply.status is not Status.ENGINE_ERROR:
@@ -310,6 +363,8 @@ class Runner:
             budgets=budget_points(evidence.items, alpha=self.spec.alpha),
             tiers=tier_results(evidence.items, alpha=self.spec.alpha),
             behaviours=behaviour_results(evidence.items, BEHAVIOURS, alpha=self.spec.alpha),
+            template_shares=template_shares(evidence.items, evidence.swapped, alpha=self.spec.alpha),
+            swapped=evidence.swapped,
         )
 
 

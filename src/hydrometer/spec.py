@@ -23,10 +23,15 @@ class SamplingPolicy(StrEnum):
 
 
 class TemplatePolicy(StrEnum):
-    """Whose chat template renders the requests: each model's own, or the base's for both."""
+    """Whose chat template renders the requests: each model's own, or one model's for both.
+
+    `CROSSED` audits each under its own, and asks a panel of items of both under both templates besides.
+    """
 
     OWN = "own"
     BASE = "base"
+    STUDENT = "student"
+    CROSSED = "2x2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from hydrometer.behaviours.registry import BEHAVIOURS
 from hydrometer.canon import canonical_json
 from hydrometer.catalog import task_of
+from hydrometer.crossed import template_shares
 from hydrometer.errors import EvidenceError
 from hydrometer.facets import behaviour_results, budget_points, cut_replies, tier_results
 from hydrometer.grading import grade_completion, grader_name
@@ -127,28 +129,44 @@ def _recompute(store: Store, result: AuditResult, name: str) -> list[str]:
     """Make a report's items and verdicts again from the evidence and compare."""
     if not result.items:
         return []
+    dialects = result.base.identity.dialect, result.student.identity.dialect
+    items = _again(store, result.items, dialects, name)
+    # Under the other's template a model is expected to speak the other's dialect.
+    swapped = _again(store, result.swapped, dialects[::-1], f"{name}, templates swapped")
+    problems = [*items.problems, *swapped.problems]
+    return problems or _compare(result, items, swapped, name)
+
+
+class _Again(NamedTuple):
+    """Items made again from the evidence, and what stood in the way."""
+
+    questions: list[Question]
+    items: tuple[ItemResult, ...]
+    problems: list[str]
+
+
+def _again(store: Store, rows: tuple[ItemResult, ...], dialects: tuple[str, str], name: str) -> _Again:
+    """Grade the replies behind the items of a report again."""
     questions = []
-    tasks = {name: task_of(name) for name in {row.task for row in result.items}}
-    for row in result.items:
+    tasks = {name: task_of(name) for name in {row.task for row in rows}}
+    for row in rows:
         item = store.item(row.item_id)
         task = tasks.get(item.task) if item else None
         if item is None or task is None:
-            return [
-                f"report {name}: item {row.item_id} is not in the evidence, or its task is not known here"
-            ]
+            what = f"item {row.item_id} is not in the evidence, or its task is not known here"
+            return _Again([], (), [f"report {name}: {what}"])
         questions.append(Question(task, item))
     sides: list[dict[str, Kept]] = []
     for side, replies in (
-        ("base", {row.item_id: row.base for row in result.items}),
-        ("student", {row.item_id: row.student for row in result.items}),
+        ("base", {row.item_id: row.base for row in rows}),
+        ("student", {row.item_id: row.student for row in rows}),
     ):
         found = {item_id: (reply.key, _completion(store, reply)) for item_id, reply in replies.items()}
         missing = sum(completion is None for _, completion in found.values())
         if missing:
-            return [f"report {name}: {missing} replies of the {side} are not in the evidence"]
+            return _Again([], (), [f"report {name}: {missing} replies of the {side} are not in the evidence"])
         sides.append({i: Kept(key, c) for i, (key, c) in found.items() if c is not None})
-    dialects = result.base.identity.dialect, result.student.identity.dialect
-    return _compare(result, questions, collect_items(questions, sides[0], sides[1], dialects), name)
+    return _Again(questions, collect_items(questions, sides[0], sides[1], dialects), [])
 
 
 def _completion(store: Store, reply: Reply) -> Completion | None:
@@ -158,15 +176,13 @@ def _completion(store: Store, reply: Reply) -> Completion | None:
     return store.completion(reply.key)
 
 
-def _compare(
-    result: AuditResult, questions: list[Question], items: tuple[ItemResult, ...], name: str
-) -> list[str]:
+def _compare(result: AuditResult, again: _Again, swapped: _Again, name: str) -> list[str]:
     problems = []
-    changed = sum(_key(a) != _key(b) for a, b in zip(items, result.items, strict=True))
+    questions, items = again.questions, again.items
+    made, shown = (*items, *swapped.items), (*result.items, *result.swapped)
+    changed = sum(_key(a) != _key(b) for a, b in zip(made, shown, strict=True))
     if changed:
-        problems.append(
-            f"report {name}: {changed} of {len(result.items)} items do not follow from the evidence"
-        )
+        problems.append(f"report {name}: {changed} of {len(shown)} items do not follow from the evidence")
     try:
         capabilities = summarise(
             items,
@@ -184,17 +200,15 @@ def _compare(
         problems.append(f"report {name}: the verdicts do not follow from the evidence")
     problems += [
         f"report {name}: the table of {part} does not follow from the evidence"
-        for part, again in _tables(result, questions, items).items()
+        for part, again in _tables(result, again, swapped.items).items()
         if canonical_json(again) != canonical_json(getattr(result, part))
     ]
     return problems
 
 
-def _tables(
-    result: AuditResult, questions: list[Question], items: tuple[ItemResult, ...]
-) -> dict[str, object]:
+def _tables(result: AuditResult, again: _Again, swapped: tuple[ItemResult, ...]) -> dict[str, object]:
     """Make the tables of a report that hold no verdict, by their names in it."""
-    alpha = result.spec.alpha
+    questions, items, alpha = again.questions, again.items, result.spec.alpha
     courses = {row.capability: row.course for row in result.capabilities if row.course}
     method = next((row.method for row in result.tasks if row.method), "")
     return {
@@ -205,6 +219,7 @@ def _tables(
         "budgets": budget_points(items, alpha=alpha),
         "tiers": tier_results(items, alpha=alpha),
         "behaviours": behaviour_results(items, BEHAVIOURS, alpha=alpha),
+        "template_shares": template_shares(items, swapped, alpha=alpha),
     }
 
 

@@ -105,7 +105,10 @@ def audit(  # noqa: PLR0913 - one parameter per documented option
     max_tokens: Annotated[int, typer.Option(help="Cap of reply tokens; 0 for each task's own.")] = 0,
     sampling: Annotated[str, typer.Option(help="auto, greedy or vendor.")] = "auto",
     template: Annotated[
-        str, typer.Option(help="own, or base to render both with the base's chat template.")
+        str,
+        typer.Option(
+            help="Chat template: own; base or student to render both with one; 2x2 to tell its share from the weights'."
+        ),
     ] = "own",
     thinking: Annotated[str, typer.Option(help="default, on or off.")] = "default",
     allow: Annotated[
@@ -245,7 +248,7 @@ def _run_audit(
 
     for name, known in (
         ("sampling", "auto greedy vendor"),
-        ("template", "own base"),
+        ("template", "own base student 2x2"),
         ("thinking", "default on off"),
     ):
         if options.get(name, known.split()[0]) not in known.split():

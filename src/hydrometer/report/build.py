@@ -15,6 +15,7 @@ from hydrometer.report.facets_view import (
 )
 from hydrometer.report.items_view import build_items
 from hydrometer.report.plot import forest_plot
+from hydrometer.report.shares_view import build_shares, template_sentence
 from hydrometer.report.view import (
     Badge,
     CapabilityRow,
@@ -88,6 +89,8 @@ def build_view(result: AuditResult) -> ReportView:
         budgets=build_budgets(result.budgets),
         tiers=build_tiers(result.tiers),
         behaviours=build_behaviours(result.behaviours, result.items),
+        template=template_sentence(result.template_shares),
+        shares=build_shares(result.template_shares),
         tasks=tuple(_task(task) for task in result.tasks),
         findings=tuple(_finding(finding) for finding in result.findings),
         items=items,

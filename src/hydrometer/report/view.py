@@ -165,6 +165,24 @@ class BehaviourRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShareRow:
+    """Weights and chat template told apart, on one capability or all.
+
+    Attributes:
+        counted: Which items count: answered in all four cells, or all with unanswered ones as failed.
+        cells: Scores of base and student, each under the base's and the student's template, in that order.
+        shares: The whole difference, then the shares of weights, template and interaction: label, size, interval and
+            whether it is shown.
+    """
+
+    name: str
+    counted: str
+    items: str
+    cells: tuple[str, ...]
+    shares: tuple[tuple[str, str, str, bool], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRow:
     """One task with what became of its items on each side, such as `36 answered, 4 refused`."""
 
@@ -282,6 +300,8 @@ class ReportView:
         budgets: A chart per capability over token budgets.
         tiers: A chart per task over difficulty tiers.
         behaviours: Behaviours that show on either side, largest excess first.
+        template: What the chat template did and what the weights did, in words; `""` where that was not asked.
+        shares: The same in numbers.
         differences: Rows of `findings` that are not equal.
         items: Every item, changed ones first.
         changes: Number of items by change.
@@ -309,6 +329,8 @@ class ReportView:
     budgets: tuple[Chart, ...]
     tiers: tuple[Chart, ...]
     behaviours: tuple[BehaviourRow, ...]
+    template: str
+    shares: tuple[ShareRow, ...]
     tasks: tuple[TaskRow, ...]
     findings: tuple[FindingRow, ...]
     items: tuple[ItemView, ...]
