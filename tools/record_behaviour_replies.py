@@ -1,9 +1,11 @@
-"""Record short replies of the bundled base model, for the labelled set of behaviours (`tools/make_behaviour_set.py`).
+"""Record short replies of the bundled models, for the labelled set of behaviours (`tools/make_behaviour_set.py`).
 
-    python tools/record_behaviour_replies.py [--seconds 270]
+    python tools/record_behaviour_replies.py develop --number 80
+    python tools/record_behaviour_replies.py judged --number 150
 
-Questions of many kinds, and some that provoke repetition, at temperature 0 and 1.2; at most 400 new tokens each. The
-replies are written to `src/hydrometer/behaviours/data/recorded.jsonl.zst` without labels.
+Questions of many kinds, some of which provoke repetition. The two sets share no question form, no topic, no seed and
+but one temperature: the loop detector is developed on the first and judged on the second, which was labelled by reading
+(`tools/behaviour_labels.py`). Written to `src/hydrometer/behaviours/data/recorded_*.jsonl.zst` without labels.
 """
 
 from __future__ import annotations
@@ -12,8 +14,8 @@ import argparse
 import itertools
 import json
 import random
-import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import zstandard
@@ -21,65 +23,118 @@ import zstandard
 from hydrometer.catalog import open_engine
 from hydrometer.engines.base import EngineSettings
 from hydrometer.items import Decoding, Kind, Message, Request
-from hydrometer.refs import bundled_base, parse_ref
+from hydrometer.refs import parse_ref
 
-FILE = Path(__file__).resolve().parent.parent / "src/hydrometer/behaviours/data/recorded.jsonl.zst"
+DATA = Path(__file__).resolve().parent.parent / "src/hydrometer/behaviours/data"
+_BATCH = 16
 
-TOPICS = (
-    "tides", "bread", "bridges", "the moon", "chess", "rivers", "honey bees", "clocks", "volcanoes", "bicycles", "salt", "paper",
-    "the violin", "deserts", "glass", "trees", "maps", "rain", "horses", "the heart",
-)  # fmt: skip
-FORMS = (
-    "Explain {} in simple words.", "Write a short story about {}.", "List ten facts about {}.", "Write a poem about {}.",
-    "Give step by step instructions for a school project about {}.", "What are the advantages and disadvantages of {}?",
-    "Write a dialogue between two friends about {}.", "Tell me everything you know about {}, in as much detail as you can.",
-    "Write a list of words that have to do with {}.", "Why is {} so so so so important? Why? Why? Why?",
-    "Keep writing about {} and do not stop.", "Write a Python program about {}.", "Count things in {}: one, two, three",
-)  # fmt: skip
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What one set asks.
+
+    Attributes:
+        forms: Questions with a place for a topic.
+        topics: What goes there.
+        temperatures: Taken in turns.
+        models: References of the models that answer, each the same number of questions.
+        max_tokens: Largest number of new tokens per reply.
+        seed: Seed of questions and replies.
+    """
+
+    forms: tuple[str, ...]
+    topics: tuple[str, ...]
+    temperatures: tuple[float, ...]
+    models: tuple[str, ...]
+    max_tokens: int
+    seed: int
+
+
+PLANS = {
+    "develop": Plan(
+        forms=(
+            "Explain {} in simple words.", "Write a short story about {}.", "List ten facts about {}.", "Write a poem about {}.",
+            "Give step by step instructions for a school project about {}.", "What are the advantages and disadvantages of {}?",
+            "Write a dialogue between two friends about {}.", "Tell me everything you know about {}, in as much detail as you can.",
+            "Write a list of words that have to do with {}.", "Why is {} so so so so important? Why? Why? Why?",
+            "Keep writing about {} and do not stop.", "Write a Python program about {}.", "Count things in {}: one, two, three",
+        ),
+        topics=(
+            "tides", "bread", "bridges", "the moon", "chess", "rivers", "honey bees", "clocks", "volcanoes", "bicycles", "salt",
+            "paper", "the violin", "deserts", "glass", "trees", "maps", "rain", "horses", "the heart",
+        ),
+        temperatures=(0.0, 1.2),
+        models=("bundled:base",),
+        max_tokens=400,
+        seed=4,
+    ),
+    "judged": Plan(
+        forms=(
+            "What should a beginner know about {}?", "Describe a day in the life of somebody who works with {}.",
+            "Give me a table that compares three kinds of {}.", "Write a letter to a museum that collects {}.",
+            "Make a quiz with answers about {}.", "Sing me a song about {}, with a refrain.", "Plan a week of lessons on {}.",
+            "Is it true that {} will change the world? Think step by step and reconsider each step.",
+            "Name as many sorts of {} as you can.", "Write a JavaScript function that draws {}.",
+            "Continue this sentence for as long as you can: When I first saw {}, I",
+            "Summarise the history of {} in three paragraphs.", "Argue for {}, then against, then for, then against.",
+        ),
+        topics=(
+            "lighthouses", "tea", "stamps", "umbrellas", "windmills", "kites", "owls", "soap", "trains", "mushrooms", "ice", "pottery",
+            "comets", "gardens", "buttons", "whales", "coffee", "castles", "radios", "spiders", "sand", "lanterns", "apples",
+        ),
+        temperatures=(0.0, 0.6, 1.0),
+        models=("bundled:base", "bundled:student"),
+        max_tokens=500,
+        seed=90_411,
+    ),
+}  # fmt: skip
 
 
 def main() -> None:
-    """Ask until the time is over, and write what came."""
+    """Ask each model its share of the questions, and write what came."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=270.0)
-    parser.add_argument("--append", action="store_true", help="keep what was recorded, and go on behind it")
+    parser.add_argument("set", choices=PLANS)
+    parser.add_argument("--number", type=int, default=150)
     args = parser.parse_args()
-    kept = zstandard.decompress(FILE.read_bytes()).decode() if args.append and FILE.is_file() else ""
-    rows: list[dict[str, object]] = [json.loads(line) for line in kept.splitlines()]
-    end = time.monotonic() + args.seconds
-    settings = EngineSettings(threads=1, slots=4, context=640)
-    with open_engine(parse_ref(str(bundled_base())), settings) as engine:
-        plans = itertools.islice(requests(), len(rows), None)
-        while time.monotonic() < end:
-            for request, completion in engine.generate(list(itertools.islice(plans, 16))):
-                rows.append(
+    plan = PLANS[args.set]
+    questions = requests(plan)
+    rows: list[dict[str, object]] = []
+    for model in plan.models:
+        asked = itertools.islice(questions, args.number // len(plan.models))
+        with open_engine(parse_ref(model), EngineSettings(threads=1, slots=4, context=768)) as engine:
+            while batch := list(itertools.islice(asked, _BATCH)):
+                rows += [
                     {
                         "asked": request.messages[0].content,
                         "text": completion.text,
                         "finish": completion.finish.value,
                         "token_ids": list(completion.token_ids or ()),
                         "temperature": request.decoding.temperature,
+                        "model": model,
+                        "number": request.seed - plan.seed,
                     }
-                )
-            print(len(rows), flush=True)
-    FILE.write_bytes(zstandard.compress("".join(json.dumps(row) + "\n" for row in rows).encode(), 19))
-    print(len(rows), "replies,", FILE.stat().st_size, "bytes")
+                    for request, completion in engine.generate(batch)
+                ]
+                print(len(rows), flush=True)
+    rows.sort(key=lambda row: str(row["number"]).zfill(9))
+    file = DATA / f"recorded_{args.set}.jsonl.zst"
+    file.write_bytes(zstandard.compress("".join(json.dumps(row) + "\n" for row in rows).encode(), 19))
+    print(len(rows), "replies,", file.stat().st_size, "bytes")
 
 
-def requests() -> Iterator[Request]:
-    """Yield requests for ever: questions in random order, greedy and hot in turns."""
-    chance = random.Random(4)
+def requests(plan: Plan) -> Iterator[Request]:
+    """Yield requests for ever: questions in random order, temperatures in turns."""
+    chance = random.Random(plan.seed)
     for number in itertools.count():
-        text = chance.choice(FORMS).format(chance.choice(TOPICS))
-        decoding = Decoding(temperature=1.2) if number % 2 else Decoding()
+        text = chance.choice(plan.forms).format(chance.choice(plan.topics))
         yield Request(
             kind=Kind.GENERATE,
             messages=(Message("user", text),),
-            max_tokens=400,
-            decoding=decoding,
-            seed=number,
+            max_tokens=plan.max_tokens,
+            decoding=Decoding(temperature=plan.temperatures[number % len(plan.temperatures)]),
+            seed=plan.seed + number,
         )
 
 

@@ -69,6 +69,23 @@ def test_circles_show(text: str) -> None:
     assert detect(cut(text))
 
 
+def test_a_late_short_circle_shows() -> None:
+    ending = "I've played in the best of games, and I've been lucky to have played in the best of games. "
+    assert detect(cut(" ".join(words(5, 250)) + ". " + ending * 2 + ending.replace("best", "finest") + ending * 2))
+
+
+def test_a_handful_of_words_in_ever_new_order_shows() -> None:
+    chance = random.Random(6)
+    few = ("think in a new way", "think of the game", "think that they are", "play in a new way", "see that they are")
+    assert detect(cut(" ".join(words(5, 200)) + ". It lets us " + ", and ".join(chance.choices(few, k=24))))
+
+
+def test_columns_of_numbers_are_no_stall() -> None:
+    chance = random.Random(7)
+    rows = (" ".join(f"{number}.0e+00" for number in chance.choices((0, 1), k=9)) for _ in range(300))
+    assert detect(cut("\n".join(rows))) is None
+
+
 def test_a_circle_in_thinking_shows_behind_a_good_answer() -> None:
     thinking = "We add. " + "Let me look at the second condition once more. " * 12
     reply = Observed(text=f"<think>{thinking}</think>7", thinking=thinking, answer="7", think_state="closed")

@@ -20,6 +20,13 @@ from hydrometer.behaviours.segments import both, fences, prose, shortened
 from hydrometer.outcomes import Finish
 
 _SHINGLE = 6
+_STALLS = {False: ((240, _SHINGLE, 0.75), (120, _SHINGLE, 0.85)), True: ((120, _SHINGLE, 0.6), (80, _SHINGLE, 0.75), (80, 4, 0.5))}
+"""Last runs looked at, words in a run, and the share of them said before; keyed by whether the budget cut the reply.
+
+Runs of four words come again in any text, so they count only where the end uses few different words at all.
+"""
+_FEW_WORDS = 42
+"""Different words among the last hundred. READMEs, licences and manuals do not fall below 45, circles have 33 at most."""
 _TAIL = 32_000
 """Characters at the end in which a stall is looked for: a circle that is wider is not seen as one by a reader."""
 
@@ -92,7 +99,7 @@ def detect(observed: Observed) -> Sign | None:
 
 LOOP = Behaviour(
     name="loop",
-    version=1,
+    version=2,
     summary="turns in circles: exact cycle, the same paragraphs, or a stall without new words",
     detect=detect,
 )
@@ -211,36 +218,48 @@ def _uncounted(line: str) -> str:
 
 
 def _stall(text: str, observed: Observed) -> Sign | None:
-    """A long end in which next to every run of six words was there before."""
+    """A long end in which next to every run of words was there before, or that gets along with a handful of words."""
     if len(text) < 800:
         return None
     cut = observed.finish is Finish.LENGTH
-    span, most = (120, 0.6) if cut else (240, 0.75)
     tail = [line for line in prose(text[-_TAIL:]).splitlines() if not line.lstrip().startswith("|")]
     words = " ".join(tail).split()
-    if len(words) < span + 60:
+    # Columns of numbers hold the same ones again by nature.
+    end = " ".join(words[-240:])
+    if sum(map(str.isalpha, end)) < 0.5 * len(end):
         return None
-    runs = _shingles(words)
+    for span, length, most in _STALLS[cut]:
+        share = _said_again(words, span, length, observed) if len(words) >= span + 60 else 0.0
+        if share < most or _excused(observed, "", len(words) / span):
+            continue
+        if length < _SHINGLE and len(set(map(_plain, words[-100:]))) > _FEW_WORDS:
+            continue
+        return Sign(
+            f"{share:.0%} of the last {span} runs of {length} words were there before",
+            shortened(" ".join(words[-20:])),
+        )
+    return None
+
+
+def _said_again(words: list[str], span: int, length: int, observed: Observed) -> float:
+    """Share of the last runs of words that the reply had before and the request does not hold."""
+    runs = _shingles(words, length)
     again = np.ones(len(runs), bool)
     again[np.unique(runs, return_index=True)[1]] = False
-    share = float(again[-span:].mean())
-    if share < most:
-        return None
-    own = ~np.isin(runs[-span:], _shingles(observed.asked.split()))
-    if float((again[-span:] & own).mean()) < most or _excused(observed, "", len(words) / span):
-        return None
-    return Sign(
-        f"{share:.0%} of the last {span} runs of six words were there before",
-        shortened(" ".join(words[-20:])),
-    )
+    own = ~np.isin(runs[-span:], _shingles(observed.asked.split(), length))
+    return float((again[-span:] & own).mean())
 
 
-def _shingles(words: list[str]) -> NDArray[np.uint64]:
+def _plain(word: str) -> str:
+    return word.lower().strip(".,;:!?\"'*`()-")
+
+
+def _shingles(words: list[str], length: int) -> NDArray[np.uint64]:
     """Hash every run of words. Equal runs get equal numbers; different ones collide once in 2^64."""
-    if len(words) < _SHINGLE:
+    if len(words) < length:
         return np.zeros(0, np.uint64)
     codes = np.fromiter(map(hash, words), np.int64, len(words)).astype(np.uint64)
-    runs = np.zeros(len(words) - _SHINGLE + 1, np.uint64)
-    for place in range(_SHINGLE):
-        runs = runs * np.uint64(0x9E3779B97F4A7C15) + codes[place : len(codes) - _SHINGLE + 1 + place]
+    runs = np.zeros(len(words) - length + 1, np.uint64)
+    for place in range(length):
+        runs = runs * np.uint64(0x9E3779B97F4A7C15) + codes[place : len(codes) - length + 1 + place]
     return runs

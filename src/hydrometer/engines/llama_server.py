@@ -26,8 +26,13 @@ from hydrometer.items import Request
 from hydrometer.outcomes import ChoiceScore, Completion, Finish
 from hydrometer.templates.dialects import opens_thinking
 
-THINK_TAGS = ("<think>", "</think>", "<|channel>", "<channel|>")
-"""Shown in replies even where the vocabulary calls them control tokens, which servers hide."""
+SHOWN = (
+    "<think>", "</think>", "<|channel>", "<channel|>", "[THINK]", "[/THINK]", "<tool_call>", "</tool_call>",
+    "<|tool_call>", "<tool_call|>", '<|"|>', "[TOOL_CALLS]", "[ARGS]", "[CALL_ID]", "<|python_tag|>",
+)  # fmt: skip
+"""Marks of thinking and of tool calls that replies show even where the vocabulary calls them control tokens, which
+servers hide. A server passes over what its vocabulary does not hold as one token.
+"""
 
 _SAMPLERS = ("penalties", "temperature", "top_k", "top_p", "min_p")
 """Temperature first, as transformers and vLLM do and vendors' settings mean; llama.cpp's own order has it last."""
@@ -345,7 +350,7 @@ def _sampling(request: Request) -> dict[str, Any]:
         # A cached prefix was computed in another batch, and a greedy near-tie can tip on its last bits: a resumed run
         # would then differ from an undisturbed one. Scoring keeps its cache within one item, where the order is fixed.
         "seed": request.seed % 0xFFFFFFFF, "cache_prompt": False, "return_tokens": True,
-        "preserved_tokens": list(THINK_TAGS), "temperature": decoding.temperature,
+        "preserved_tokens": list(SHOWN), "temperature": decoding.temperature,
     }  # fmt: skip
     if decoding.greedy:
         return common

@@ -1,0 +1,19 @@
+"""Which recorded replies turn in circles, by reading each one to its end.
+
+The judged set was labelled before any detector had seen it; the other one was looked at again where the detector and
+the first labels disagreed.
+
+A reply counts as a circle where its end says the same again at least three times over, in whole sentences, lines or
+verses, word for word or with single words or numbers changed, so that nothing new comes: a refrain between new verses
+is none, and neither is nonsense that never says the same.
+"""
+
+from __future__ import annotations
+
+LOOPS: dict[str, frozenset[int]] = {
+    "develop": frozenset({
+        4, 6, 8, 9, 10, 14, 20, 21, 22, 23, 24, 25, 33, 34, 35, 39, 43, 51, 53, 57, 58, 61, 63, 68, 69, 70, 73, 75, 76, 77,
+    }),
+    "judged": frozenset(),
+}  # fmt: skip
+"""Places in `recorded_*.jsonl.zst`, counted from 0."""
