@@ -42,7 +42,9 @@ _TOP_ROLES = frozenset(
     ("embed_tokens", "norm", "lm_head", "embed_tokens_per_layer", "per_layer_model_projection",
      "per_layer_projection_norm")
 )  # fmt: skip
-_MTP_ROLES = frozenset(("fc", "norm", "pre_fc_norm_embedding", "pre_fc_norm_hidden", "embed_tokens", "lm_head"))
+_MTP_ROLES = frozenset(
+    ("fc", "norm", "pre_fc_norm_embedding", "pre_fc_norm_hidden", "embed_tokens", "lm_head")
+)
 _TOWERS = {
     "visual": "vision", "vision_tower": "vision", "vision_model": "vision", "embed_vision": "vision",
     "multi_modal_projector": "vision", "vision_embedder": "vision", "audio_tower": "audio", "embed_audio": "audio",
