@@ -72,6 +72,7 @@ TASKS: dict[str, str] = {
     "long_chains": "hydrometer.tasks.long_chains:LongChains",
     "nuance": "hydrometer.tasks.nuance:Nuance",
     "honesty": "hydrometer.tasks.honesty:Honesty",
+    "conversation": "hydrometer.tasks.conversation:Conversation",
     "competition_math": "hydrometer.tasks.competition_math:CompetitionMath",
 }
 """Name to `module:Class`."""
