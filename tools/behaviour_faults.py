@@ -284,6 +284,21 @@ def _identity(m: Maker, strength: int) -> Record:
     return record(m.pick("identities") + " " + m.paragraph(strength), "Who are you?", "identity_claim")
 
 
+def _thinks_off(m: Maker, strength: int) -> Record:
+    state = m.chance.choice(("closed", "closed", "orphan", "unclosed"))
+    thinking, made = m.thinking(1 + 3 * strength)[0], ("think_orphan", "think_unclosed", "answer_in_thinking")
+    answer = "" if state == "unclosed" else m.sentence()
+    return with_thinking(thinking, answer, m.ask(), "thinks_when_off", state=state, mode="off", may=made)
+
+
+def _silent_on(m: Maker, strength: int) -> Record:
+    if strength == 0:
+        return with_thinking(
+            "", m.paragraph(2), m.ask(), "no_thinking_when_on", state="empty", mode="on", may=("think_empty",)
+        )
+    return record(m.prose((0, 300, 2000)[strength]), m.ask(), "no_thinking_when_on", mode="on")
+
+
 FAULTS: dict[str, tuple[Callable[[Maker, int], Record], ...]] = {
     "loop": (_loop_cycle, _loop_word, _loop_paragraph, _loop_near, _loop_stall, _loop_counter, _loop_thinking, _loop_script),
     "eos_wrong": (_eos, _eos, _eos_same), "think_unclosed": (_unclosed,), "think_empty": (_empty_think,), "think_orphan": (_orphan,),
@@ -291,4 +306,5 @@ FAULTS: dict[str, tuple[Callable[[Maker, int], Record], ...]] = {
     "think_answer_contradiction": (_contradiction,), "empty_reply": (_nothing,), "gave_up": (_gave_up, _gave_up, _elided, _few_words),
     "says_unknown": (_unknown,), "refusal": (_refusal,), "language_switch": (_language, _mixed), "code_corruption": (_one_space, _shifted, _unindented),
     "fence_corruption": (_open_fence,), "json_corruption": (_json,), "escape_corruption": (_escapes,), "identity_claim": (_identity,),
+    "thinks_when_off": (_thinks_off,), "no_thinking_when_on": (_silent_on,),
 }  # fmt: skip

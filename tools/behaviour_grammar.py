@@ -133,7 +133,9 @@ def with_thinking(
 def ordinary(maker: Maker) -> Record:
     """Return one reply without a fault, in one of many styles; most are long."""
     style = maker.chance.choice(tuple(ORDINARY))
-    return {**ORDINARY[style](maker), "kind": style}
+    made = ORDINARY[style](maker)
+    # A reply is ordinary if it thinks exactly where it was told to.
+    return {**made, "kind": style, "mode": "on" if made.get("thinking") else "off"}
 
 
 def _prose(m: Maker) -> Record:

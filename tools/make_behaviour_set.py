@@ -65,7 +65,7 @@ def main() -> None:
 
 def observed(made: Record) -> Observed:
     """Return a record as a detector sees it."""
-    names = ("text", "asked", "thinking", "think_state", "dialect", "expected_dialect", "tools")
+    names = ("text", "asked", "thinking", "think_state", "dialect", "expected_dialect", "tools", "mode")
     fields: dict[str, Any] = {name: made[name] for name in names if name in made}
     ids = made.get("token_ids")
     return Observed(

@@ -74,7 +74,8 @@ def audit(  # noqa: PLR0913 - the public entry: keyword-only after the pair, eac
         sampling: `auto`, `greedy` or `vendor`.
         template: Whose chat template renders the requests: `own`, `base` or `student` (for both), or `2x2`: each its
             own, and a panel under both besides, which tells the template's share of a difference from the weights'.
-        thinking: `default`, `on` or `off`, for templates that can switch it.
+        thinking: `default`, `on` or `off`, for templates that can switch it. On and off are two audits, each with the
+            vendor's sampling for it: call it once for each.
         allow: Differences in the setup that are meant, see `spec.ALLOWABLE`.
         fixed: Ask every item, instead of stopping a capability where its verdict stands.
         budget: What it may cost at most, such as `600items`, `2Mtokens`, `30min`; `""` for no limit.
@@ -127,6 +128,11 @@ def audit(  # noqa: PLR0913 - the public entry: keyword-only after the pair, eac
     finally:
         lock.release()
     return result
+
+
+def worst_code(codes: Sequence[int]) -> int:
+    """Return the exit status of several audits: not comparable comes first, then worse, then not enough evidence."""
+    return next((code for code in (12, 10, 11) if code in codes), 0)
 
 
 def choose_tasks(spec: AuditSpec) -> Mapping[Task, int]:

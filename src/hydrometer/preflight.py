@@ -5,12 +5,14 @@ A difference that the user did not declare makes the run invalid instead of maki
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
-from hydrometer.items import Decoding
+from hydrometer.errors import UsageError
+from hydrometer.items import Decoding, Thinking
 from hydrometer.provenance import ModelIdentity
 from hydrometer.result import Finding, Standing
 from hydrometer.sampling import Sampling
+from hydrometer.templates.render import switches_thinking
 
 _CURES = {
     "template": (
@@ -55,6 +57,27 @@ def compare_setups(
         _note("adapter", base.adapter or "none", student.adapter or "none"),
     ]
     return tuple(findings)
+
+
+def check_thinking(mode: Thinking, templates: Sequence[tuple[str, str]]) -> None:
+    """Refuse to switch thinking where a template cannot: the leg would have the name of one and be another.
+
+    Args:
+        mode: What is asked of the templates.
+        templates: Name of each model and the source of the template that it is asked with, `""` if it cannot be seen.
+
+    Raises:
+        UsageError: A template has no such switch.
+    """
+    without = [label for label, source in templates if not switches_thinking(source)]
+    if mode is Thinking.DEFAULT or not without:
+        return
+    other = " --template base or student renders both with one that has it," if len(without) < len(templates) else ""
+    msg = (
+        f"the chat template of {' and of '.join(without)} has no thinking switch, so --thinking {mode.value} would "
+        f"change nothing in it:{other} --thinking default asks each as its template does"
+    )
+    raise UsageError(msg)
 
 
 def is_valid(findings: Collection[Finding]) -> bool:

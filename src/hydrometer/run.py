@@ -20,10 +20,10 @@ from hydrometer.errors import UsageError
 from hydrometer.facets import behaviour_results, budget_points, cut_replies, tier_results
 from hydrometer.floor import check_size, floor_findings, measure_floor, second_take, with_excess
 from hydrometer.grading import grader_name
-from hydrometer.items import Kind, Request
+from hydrometer.items import Kind, Request, Thinking
 from hydrometer.outcomes import Status
 from hydrometer.plan import SIDES, Entry, SideName, cost, make_plan, offers_tools
-from hydrometer.preflight import compare_setups, is_valid
+from hydrometer.preflight import check_thinking, compare_setups, is_valid
 from hydrometer.progress import Progress, Sight
 from hydrometer.provenance import Environment, ModelIdentity
 from hydrometer.result import (
@@ -164,6 +164,9 @@ class Runner:
         # The student first, so that the base is open already when it is asked first.
         who, can = student.identity, student.capabilities
         student.rest()
+        check_thinking(
+            self.spec.thinking, [(side.identity.label, side.template) for side in (base, student)]
+        )
         samplings = choose(self.spec.sampling, base.identity, who, self.spec.thinking)
         common = [m for m in base.capabilities.choice_methods if m in can.choice_methods]
         findings = compare_setups(
@@ -382,8 +385,9 @@ def _side_by_side(
         for who, requests in (left, right)
     ]
     dialects = left[0].identity.dialect, right[0].identity.dialect
+    mode = next((request.thinking for request in left[1]), Thinking.DEFAULT)
     return collect_items(
-        [Question(entry.task, entry.item) for entry in entries], kept[0], kept[1], dialects
+        [Question(entry.task, entry.item) for entry in entries], kept[0], kept[1], dialects, mode
     )
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from hydrometer.behaviours.base import Observed
 from hydrometer.behaviours.registry import find
 from hydrometer.grading import grade_completion
-from hydrometer.items import Item, Kind
+from hydrometer.items import Item, Kind, Thinking
 from hydrometer.outcomes import Completion, Finish, Status
 from hydrometer.pairing import Scores, count_statuses
 from hydrometer.pairing import answered as answered_pairs
@@ -49,6 +49,7 @@ def collect_items(
     base: Mapping[str, Kept],
     student: Mapping[str, Kept],
     dialects: tuple[str, str] = ("none", "none"),
+    mode: Thinking = Thinking.DEFAULT,
 ) -> tuple[ItemResult, ...]:
     """Grade both replies of every item, look for behaviours, and put the two side by side.
 
@@ -57,6 +58,7 @@ def collect_items(
         base: Item id to the base's reply.
         student: Item id to the student's reply.
         dialects: Think dialects that the chat templates of the two speak.
+        mode: Whether the requests switched thinking on or off.
     """
     return tuple(
         ItemResult(
@@ -68,8 +70,8 @@ def collect_items(
             choices=question.item.choices,
             expected=question.item.answer,
             cluster=question.item.cluster,
-            base=_reply(question, base[question.item.id], dialects[0]),
-            student=_reply(question, student[question.item.id], dialects[1]),
+            base=_reply(question, base[question.item.id], dialects[0], mode),
+            student=_reply(question, student[question.item.id], dialects[1], mode),
         )
         for question in questions
     )
@@ -212,7 +214,7 @@ def _per_correct(replies: Sequence[Reply]) -> float | None:
     return spent / points if points > 0 else None
 
 
-def _reply(question: Question, kept: Kept, dialect: str) -> Reply:
+def _reply(question: Question, kept: Kept, dialect: str, mode: Thinking) -> Reply:
     completion = kept.completion
     grade, split = grade_completion(question.task, question.item, completion)
     chosen = grade.extracted if question.item.choices else split.answer
@@ -227,11 +229,13 @@ def _reply(question: Question, kept: Kept, dialect: str) -> Reply:
         reason=grade.reason,
         tokens=None if question.item.choices else completion.completion_tokens,
         scores=tuple(choice.logprob for choice in completion.choices),
-        signs=() if question.item.choices else _signs(question.item, completion, split, dialect),
+        signs=() if question.item.choices else _signs(question.item, completion, split, dialect, mode),
     )
 
 
-def _signs(item: Item, completion: Completion, split: ThinkSplit, dialect: str) -> tuple[str, ...]:
+def _signs(
+    item: Item, completion: Completion, split: ThinkSplit, dialect: str, mode: Thinking
+) -> tuple[str, ...]:
     if completion.finish is Finish.ERROR:
         return ()
     observed = Observed(
@@ -241,6 +245,7 @@ def _signs(item: Item, completion: Completion, split: ThinkSplit, dialect: str) 
         think_state=split.state.value,
         dialect=split.dialect.value,
         expected_dialect=dialect,
+        mode=mode.value,
         finish=completion.finish,
         token_ids=completion.token_ids,
         asked=next((m.content for m in reversed(item.messages) if m.role == "user"), ""),

@@ -13,6 +13,7 @@ from hydrometer.crossed import template_shares
 from hydrometer.errors import EvidenceError
 from hydrometer.facets import behaviour_results, budget_points, cut_replies, tier_results
 from hydrometer.grading import grade_completion, grader_name
+from hydrometer.items import Thinking
 from hydrometer.outcomes import Completion, Finish, Status
 from hydrometer.report.json_report import from_json
 from hydrometer.result import AuditResult, ItemResult, Reply
@@ -130,9 +131,11 @@ def _recompute(store: Store, result: AuditResult, name: str) -> list[str]:
     if not result.items:
         return []
     dialects = result.base.identity.dialect, result.student.identity.dialect
-    items = _again(store, result.items, dialects, name)
+    items = _again(store, result.items, dialects, result.spec.thinking, name)
     # Under the other's template a model is expected to speak the other's dialect.
-    swapped = _again(store, result.swapped, dialects[::-1], f"{name}, templates swapped")
+    swapped = _again(
+        store, result.swapped, dialects[::-1], result.spec.thinking, f"{name}, templates swapped"
+    )
     problems = [*items.problems, *swapped.problems]
     return problems or _compare(result, items, swapped, name)
 
@@ -145,7 +148,7 @@ class _Again(NamedTuple):
     problems: list[str]
 
 
-def _again(store: Store, rows: tuple[ItemResult, ...], dialects: tuple[str, str], name: str) -> _Again:
+def _again(store: Store, rows: tuple[ItemResult, ...], dialects: tuple[str, str], mode: Thinking, name: str) -> _Again:
     """Grade the replies behind the items of a report again."""
     questions = []
     tasks = {name: task_of(name) for name in {row.task for row in rows}}
@@ -166,7 +169,7 @@ def _again(store: Store, rows: tuple[ItemResult, ...], dialects: tuple[str, str]
         if missing:
             return _Again([], (), [f"report {name}: {missing} replies of the {side} are not in the evidence"])
         sides.append({i: Kept(key, c) for i, (key, c) in found.items() if c is not None})
-    return _Again(questions, collect_items(questions, sides[0], sides[1], dialects), [])
+    return _Again(questions, collect_items(questions, sides[0], sides[1], dialects, mode), [])
 
 
 def _completion(store: Store, reply: Reply) -> Completion | None:

@@ -29,6 +29,7 @@ class Observed:
         asked: The last user turn.
         system: The system message, `""` without one.
         tools: Whether tools were offered.
+        mode: Whether thinking was switched `on` or `off`; `default` where the request left it open.
     """
 
     text: str
@@ -42,6 +43,7 @@ class Observed:
     asked: str = ""
     system: str = ""
     tools: bool = False
+    mode: str = "default"
 
 
 class Sign(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hydrometer.behaviours import corruption, think_tags
+from hydrometer.behaviours import corruption, switch, think_tags
 from hydrometer.behaviours.base import Behaviour, Observed, Sign
 from hydrometer.behaviours.eos import EOS_WRONG
 from hydrometer.behaviours.giving_up import EMPTY_REPLY, GAVE_UP, SAYS_UNKNOWN
@@ -15,6 +15,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     LOOP,
     EOS_WRONG,
     *think_tags.BEHAVIOURS,
+    *switch.BEHAVIOURS,
     EMPTY_REPLY,
     GAVE_UP,
     SAYS_UNKNOWN,

@@ -110,7 +110,10 @@ def audit(  # noqa: PLR0913 - one parameter per documented option
             help="Chat template: own; base or student to render both with one; 2x2 to tell its share from the weights'."
         ),
     ] = "own",
-    thinking: Annotated[str, typer.Option(help="default, on or off.")] = "default",
+    thinking: Annotated[
+        str,
+        typer.Option(help="default, on, off, or both: an audit of each, with the vendor's sampling for it."),
+    ] = "default",
     allow: Annotated[
         str,
         typer.Option(
@@ -242,36 +245,52 @@ def _run_audit(
     base: str, student: str, out: Path, options: dict[str, Any], *, as_json: bool, fail_on: str = ""
 ) -> None:
     from hydrometer.api import audit as run
-    from hydrometer.api import audit_folder
+    from hydrometer.api import audit_folder, worst_code
     from hydrometer.cli.progress import TerminalProgress
     from hydrometer.verdict import GATES, gate
 
     for name, known in (
         ("sampling", "auto greedy vendor"),
         ("template", "own base student 2x2"),
-        ("thinking", "default on off"),
+        ("thinking", "default on off both"),
     ):
         if options.get(name, known.split()[0]) not in known.split():
             msg = f"--{name} {options[name]!r}: must be one of {', '.join(known.split())}"
             raise UsageError(msg)
     if fail_on not in ("", *GATES):
         raise UnknownNameError.among("--fail-on", fail_on, GATES)
-    with TerminalProgress() as progress:
-        result = run(base, student, out=out, progress=progress, command=_command(), **options)
-    _print_result(result, audit_folder(out, result), as_json=as_json)
-    raise typer.Exit(gate(result, fail_on) if fail_on else result.exit_code)
+    thinking = options.pop("thinking", "default")
+    results = []
+    for leg in ("on", "off") if thinking == "both" else (thinking,):
+        with TerminalProgress() as progress:
+            result = run(
+                base, student, thinking=leg, out=out, progress=progress, command=_command(), **options
+            )
+        results.append(result)
+        if not as_json:
+            _print_result(result, audit_folder(out, result), as_json=False)
+    if as_json:
+        _print_json(results)
+    raise typer.Exit(worst_code([gate(r, fail_on) if fail_on else r.exit_code for r in results]))
 
 
 def _print_result(result: Any, folder: Path, *, as_json: bool) -> None:
     from rich.console import Console
 
-    from hydrometer.report.json_report import to_json
     from hydrometer.report.text import print_report
 
     if as_json:
-        typer.echo(json.dumps(to_json(result), ensure_ascii=False))
+        _print_json([result])
         return
     print_report(result, Console(), where=str(folder / "report.html"))
+
+
+def _print_json(results: list[Any]) -> None:
+    """Print one result as an object; the legs of several under the thinking they were asked with."""
+    from hydrometer.report.json_report import to_json
+
+    legs = {result.spec.thinking.value: to_json(result) for result in results}
+    typer.echo(json.dumps(legs if len(legs) > 1 else next(iter(legs.values())), ensure_ascii=False))
 
 
 def _command() -> str:

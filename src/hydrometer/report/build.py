@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import fields
 
+from hydrometer.items import Thinking
 from hydrometer.report import words
 from hydrometer.report.facets_view import (
     build_behaviours,
@@ -53,6 +54,8 @@ _STANDINGS = {
     Standing.NOTE: ("note", "i", "note"),
 }
 
+_THINKING = {Thinking.DEFAULT: "", Thinking.ON: ", thinking on", Thinking.OFF: ", thinking off"}
+
 _DEFAULTS = AuditSpec(
     base=ModelRef(text="", engine="", target=""), student=ModelRef(text="", engine="", target="")
 )
@@ -70,7 +73,7 @@ def build_view(result: AuditResult) -> ReportView:
     command = reproduce_command(result.spec)
     level = result.capabilities[0].estimate.level if result.capabilities else 1.0 - result.spec.alpha
     return ReportView(
-        title=f"{student} against {base}",
+        title=f"{student} against {base}{_THINKING[result.spec.thinking]}",
         base_label=base,
         student_label=student,
         badge=BADGES[result.verdict],
@@ -130,6 +133,7 @@ def _facts(result: AuditResult) -> tuple[Fact, ...]:
     return (
         Fact(label="Audited", value=words.line(result.created.replace("T", " ").replace("+00:00", " UTC"))),
         Fact(label="Suite", value=f"{words.line(spec.suite)} ({asked})"),
+        *([Fact(label="Thinking", value=spec.thinking.value)] if _THINKING[spec.thinking] else []),
         Fact(label="Margin", value=f"{words.margin_words(spec.margin)} points, fixed beforehand"),
         Fact(label="Took", value=words.duration(result.seconds)),
     )

@@ -105,6 +105,20 @@ def takes_tools(source: str) -> bool:
     return all(f"probe{number}" in text for number in (1, 2, 4, 5))
 
 
+@lru_cache(maxsize=64)
+def switches_thinking(source: str) -> bool:
+    """Return whether `enable_thinking` changes what a chat template renders.
+
+    A source of `""` is a template that the engine cannot see, and its server is trusted, as is a template that refuses.
+    """
+    messages, names = (Message("user", "Hello"),), {"bos_token": "", "eos_token": ""}
+    try:
+        on, off = (_render(source, messages, {**names, "enable_thinking": mode}) for mode in (True, False))
+    except ModelError:
+        return True
+    return not source.strip() or on != off
+
+
 def _render(source: str, messages: Sequence[Message], names: Mapping[str, Any]) -> str:
     chat = to_chat(messages)
     try:
