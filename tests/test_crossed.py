@@ -231,3 +231,29 @@ def test_every_face_tells_the_shares_apart(tmp_path: Path) -> None:
     assert (tmp_path / "report" / "report.html").exists()
     plain = run(Crossing(by_weights, student_template="B"), tmp_path)
     assert 'id="template"' not in render_html(plain)
+
+
+class Speaking(Crossing):
+    """Models that copy under one template and talk about it under the other."""
+
+    def open(self, ref: ModelRef, settings: EngineSettings) -> Scripted:
+        engine = super().open(ref, settings)
+        right = self._right(ref.target, engine.chat_template)
+        engine._script = lambda r: Completion(  # type: ignore[attr-defined]
+            text=r.messages[-1].content if right else "<think>Well</think>No.", completion_tokens=4
+        )
+        return engine
+
+
+def test_the_panel_is_derived_again_from_the_evidence(tmp_path: Path) -> None:
+    result = hydrometer.audit(
+        REF["base"], REF["student"], template="2x2", tasks=["copying"], items=12, out=tmp_path,
+        opener=Speaking(by_template).open,
+    )  # fmt: skip
+    assert result.swapped
+    assert hydrometer.verify_folder(tmp_path).problems == ()
+    (report,) = tmp_path.glob("*/report.json")
+    said = report.read_text().replace('"base_swapped": 0.0', '"base_swapped": 0.5')
+    report.write_text(said)
+    (problem,) = hydrometer.verify_folder(tmp_path).problems
+    assert "template_shares" in problem
