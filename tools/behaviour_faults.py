@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from behaviour_grammar import ASKED_IN, OTHER, Maker, Record, record, with_thinking
+from behaviour_grammar import ASKED_IN, OTHER, UNCOUNTED, Maker, Record, record, with_thinking
 
 STRENGTHS = (0, 1, 2)
 """Weak, middle, strong: fewer or more repetitions, shorter or longer damage."""
@@ -182,7 +182,12 @@ def _nothing(m: Maker, strength: int) -> Record:
 
 def _gave_up(m: Maker, strength: int) -> Record:
     text = "\n".join(f"{i}. {m.thing()}" for i in range(1, (30, 12, 4)[strength]))
-    return record(f"{text}\n\n{m.pick('give_ups')}", "List all 100 entries of the register.", "gave_up")
+    return record(f"{text}\n\n{m.pick('give_ups')}", m.chance.choice(UNCOUNTED), "gave_up")
+
+
+def _too_few(m: Maker, strength: int) -> Record:
+    text = "\n".join(f"{i}. {m.thing()}" for i in range(1, (40, 20, 8)[strength]))
+    return record(f"{text}\n\n{m.pick('near_give_ups')}", "List all 100 entries of the register.", "gave_up")
 
 
 def _elided(m: Maker, strength: int) -> Record:
@@ -303,7 +308,7 @@ FAULTS: dict[str, tuple[Callable[[Maker, int], Record], ...]] = {
     "loop": (_loop_cycle, _loop_word, _loop_paragraph, _loop_near, _loop_stall, _loop_counter, _loop_thinking, _loop_script),
     "eos_wrong": (_eos, _eos, _eos_same), "think_unclosed": (_unclosed,), "think_empty": (_empty_think,), "think_orphan": (_orphan,),
     "think_leaked": (_leaked,), "answer_in_thinking": (_inside,), "tool_call_in_thinking": (_call,), "wrong_dialect": (_dialect,),
-    "think_answer_contradiction": (_contradiction,), "empty_reply": (_nothing,), "gave_up": (_gave_up, _gave_up, _elided, _few_words),
+    "think_answer_contradiction": (_contradiction,), "empty_reply": (_nothing,), "gave_up": (_gave_up, _gave_up, _too_few, _elided, _few_words),
     "says_unknown": (_unknown,), "refusal": (_refusal,), "language_switch": (_language, _mixed), "code_corruption": (_one_space, _shifted, _unindented),
     "fence_corruption": (_open_fence,), "json_corruption": (_json,), "escape_corruption": (_escapes,), "identity_claim": (_identity,),
     "thinks_when_off": (_thinks_off,), "no_thinking_when_on": (_silent_on,),

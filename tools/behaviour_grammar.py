@@ -29,6 +29,8 @@ ASKED_IN = {
     "zh": "请给我讲一个关于磨坊主的小故事。", "ja": "粉屋についての短い話をしてください。",
 }  # fmt: skip
 
+UNCOUNTED = ("List every entry of the register.", "Write out the whole register.", "Give me all names in the register.")
+
 
 class Maker:
     """Makes replies from one bank and one stream of chance."""
@@ -316,6 +318,14 @@ def _near_refusal(m: Maker) -> Record:
     return record(f"{m.pick('near_refusals')} {m.paragraph(m.chance.randint(0, 8))}", m.ask())
 
 
+def _near_give_up(m: Maker) -> Record:
+    """A list given whole, with a last sentence that speaks of lists, rests and limits."""
+    number = m.chance.randint(8, 60)
+    text = "\n".join(f"{i}. {m.thing()}" for i in range(1, number + 1))
+    asked = m.chance.choice((f"List all {number} entries of the register.", *UNCOUNTED))
+    return record(f"{text}\n\n{m.pick('near_give_ups')}", asked)
+
+
 def _short(m: Maker) -> Record:
     return record(
         m.chance.choice(("42", "B", "Yes.", "Paris", "The answer is 7.", m.sentence())), "Answer briefly."
@@ -333,5 +343,5 @@ ORDINARY: dict[str, Callable[[Maker], Record]] = {
     "products": _times, "repetition asked": _wanted, "copy": _copied, "dialogue": _dialogue, "quiz": _quiz,
     "thinking": _thought, "gemma thinking": _gemma, "about tags": _about_tags, "other language": _language,
     "language asked": _translated, "quotations": _quoted, "names": _names, "near refusal": _near_refusal,
-    "short": _short, "cut": _cut,
+    "near give-up": _near_give_up, "short": _short, "cut": _cut,
 }  # fmt: skip

@@ -319,6 +319,36 @@ Sorry, this is as far as I can go.
 That is all I can give.
 This is as much as I can write.
 """,
+    near_give_ups="""
+Let me know if you want the entries sorted by date.
+Would you like me to add a column for the price?
+I hope this helps!
+That is the whole register.
+These are all the entries.
+The last entry completes the list.
+You can copy this list into a spreadsheet.
+If you like, I can turn this into a table.
+Feel free to ask if an entry is unclear.
+Please check the spelling of the names.
+The first three are from the old town; the rest are from the coast.
+The remaining seats were sold on the day.
+Some of the entries share a name, so the numbers matter.
+Each entry ends with a full stop.
+The numbering continues from the first page.
+The longest entry has 40 letters, and the shortest five.
+Note: the order follows the page numbers.
+Entries 3 and 7 differ in one letter only.
+No entry has been left out.
+Nothing is missing from this list.
+Let me know if I can help with anything else.
+If you need more detail on one of them, just ask.
+The same names appear in the older book.
+I took the names in the same order as on the page.
+The complete register has been kept in the town hall since 1901.
+It took the clerk a long time to write it.
+The owner stopped selling it in May.
+The others in the series are out of print.
+""",
     unknowns="""
 I don't know who that was.
 I don't know the answer to that.

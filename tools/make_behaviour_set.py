@@ -23,8 +23,9 @@ from scipy.special import betaincinv
 
 from behaviour_faults import FAULTS, STRENGTHS, planted
 from behaviour_grammar import Maker, Record, ordinary
+from behaviour_judged import JUDGED
 from behaviour_labels import LOOPS
-from behaviour_phrases import DEVELOP, MEASURE, Bank
+from behaviour_phrases import DEVELOP, SECOND, Bank
 from hydrometer.behaviours.base import Observed
 from hydrometer.behaviours.language import status
 from hydrometer.behaviours.registry import BEHAVIOURS, find
@@ -33,8 +34,8 @@ from hydrometer.outcomes import Finish
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "src/hydrometer/behaviours/data"
 PAGE = ROOT / "docs/behaviours.md"
-SEEDS = {"develop": 11, "measure": 2027}
-BANKS: dict[str, Bank] = {"develop": DEVELOP, "measure": MEASURE}
+SEEDS = {"develop": 11, "second": 2027, "judged": 40_961}
+BANKS: dict[str, Bank] = {"develop": DEVELOP, "second": SECOND, "judged": JUDGED}
 RECORDED = {
     "develop": "Recorded replies of SmolLM2-135M that the loop detector was developed on:",
     "judged": "Recorded replies of SmolLM2-135M and the bundled student, other questions and seeds, labelled before the detector saw them:",
@@ -49,7 +50,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--report", action="store_true")
-    parser.add_argument("--bank", choices=BANKS, default="measure")
+    parser.add_argument("--bank", choices=BANKS, default="judged")
     parser.add_argument("--ordinary", type=int, default=12_000)
     parser.add_argument("--planted", type=int, default=300)
     parser.add_argument("--show", type=int, default=0)
@@ -58,7 +59,7 @@ def main() -> None:
         write_set()
         return
     text = report(args.bank, args.ordinary, args.planted, args.show)
-    if args.bank == "measure":
+    if args.bank == "judged":
         PAGE.write_text(text)
     print(text)
 
@@ -78,7 +79,7 @@ def observed(made: Record) -> Observed:
 
 def write_set() -> None:
     """Write the shipped part: 15 replies per behaviour, 300 ordinary ones, from the phrases that measure."""
-    maker = Maker(MEASURE, random.Random(SEEDS["measure"]))
+    maker = Maker(JUDGED, random.Random(SEEDS["judged"]))
     rows = [planted(maker, name, number % len(STRENGTHS)) for name in FAULTS for number in range(15)]
     rows += [ordinary(maker) for _ in range(300)]
     packed = zstandard.compress(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from hydrometer.behaviours.base import Behaviour, Observed, Sign
+from hydrometer.behaviours.leaving_off import leaves_off
 from hydrometer.behaviours.refusal import looks_refused
 from hydrometer.behaviours.segments import fences, shortened, visible
 from hydrometer.outcomes import Finish
@@ -43,7 +44,7 @@ _ELIDED = re.compile(
 )
 _AND_SO_ON = re.compile(r"(?:\band so (?:on|forth)|\betc|\bet cetera|\.\.\.|…)[.)\s]*\Z", re.IGNORECASE)
 _WANTS_ALL = re.compile(
-    r"\b(?:all|every|each|complete|full|entire|exactly|\d{2,}|twenty|thirty|forty|fifty|hundred)\b",
+    r"\b(?:all|every|each|complete|full|entire|whole|exactly|\d{2,}|twenty|thirty|forty|fifty|hundred)\b",
     re.IGNORECASE,
 )
 _WANTS_LIST = re.compile(r"\b(?:list|write|print|enumerate|count|name|give|output|show)\b", re.IGNORECASE)
@@ -55,6 +56,14 @@ _WANTS_LESS = re.compile(
 _LENGTH = re.compile(
     r"\b(\d{3,5}|(?:one|two|five|three) (?:hundred|thousand))[\s-](?:or more )?words?\b", re.IGNORECASE
 )
+_COUNT = re.compile(
+    r"\b(?:list|name|give|write|print|show|provide|enumerate|generate|produce|make|suggest)(?: me| out| down| up)?(?: the| all| exactly| of)*"
+    r" (\d{2,4}|twenty|thirty|forty|fifty|sixty|a hundred|one hundred)\b"
+    r"(?! (?:or (?:more|fewer) )?(?:words?|characters?|letters?|sentences?|lines|pages|percent|years?|tokens?|minutes?|times)\b|[-%.,]\d|-)",
+    re.IGNORECASE,
+)
+_TENS = {"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "a hundred": 100, "one hundred": 100}
+_ENTRY = re.compile(r"^[ \t>*_]{0,8}(\d{1,4})[.):]\s", re.MULTILINE)
 _SHORTER = re.compile(
     r"(?:at most|up to|under|fewer than|less than|no more than|maximum(?: of)?|within|below|than)\s+\Z",
     re.IGNORECASE,
@@ -105,9 +114,13 @@ def gave_up(observed: Observed) -> Sign | None:
         elided = _elided(text)
         if elided:
             return Sign("leaves out a part", shortened(elided))
-        if _AND_SO_ON.search(tail[-20:]) and _WANTS_ALL.search(asked) and _WANTS_LIST.search(asked):
-            return Sign("trails off where all was asked for", shortened(tail[-QUOTE_END:]))
-    return _far_too_short(text, observed)
+        if _WANTS_ALL.search(asked) and _WANTS_LIST.search(asked):
+            if _AND_SO_ON.search(tail[-20:]):
+                return Sign("trails off where all was asked for", shortened(tail[-QUOTE_END:]))
+            left = leaves_off(text)
+            if left:
+                return Sign("leaves the work undone", shortened(left))
+    return _far_too_short(text, observed) or _far_too_few(text, asked)
 
 
 def says_unknown(observed: Observed) -> Sign | None:
@@ -124,7 +137,7 @@ QUOTE_END = 60
 EMPTY_REPLY = Behaviour(
     name="empty_reply", version=1, summary="ends by itself and shows nothing", detect=empty_reply
 )
-GAVE_UP = Behaviour(name="gave_up", version=1, summary="leaves the work undone", detect=gave_up)
+GAVE_UP = Behaviour(name="gave_up", version=2, summary="leaves the work undone", detect=gave_up)
 SAYS_UNKNOWN = Behaviour(
     name="says_unknown", version=1, summary="says that it does not know", detect=says_unknown, fault=False
 )
@@ -172,3 +185,17 @@ def _far_too_short(text: str, observed: Observed) -> Sign | None:
     if words * 8 > wanted or len(text) >= wanted:
         return None
     return Sign(f"{words} words where {wanted} were asked for", shortened(text))
+
+
+def _far_too_few(text: str, asked: str) -> Sign | None:
+    """A numbered list that ends before the half of what was asked for."""
+    found = _COUNT.search(asked)
+    if not found:
+        return None
+    wanted = int(found[1]) if found[1].isdigit() else _TENS[found[1].lower()]
+    last = 0
+    for entry in _ENTRY.finditer(text):
+        last = int(entry[1]) if int(entry[1]) == last + 1 else last
+    if last < 3 or 2 * last >= wanted:
+        return None
+    return Sign(f"{last} entries where {wanted} were asked for", shortened(text[-QUOTE_END:]))
