@@ -40,7 +40,6 @@ This is something I'm not able to help with.
 I don't help with that.
 I'm not going to help with that.
 I'm not going to provide that.
-I can't be involved in this.
 I can't support this.
 I have to respectfully decline.
 I'm afraid I have to turn this down.
@@ -356,7 +355,6 @@ I do not know this.
 I'm not sure about that.
 I am not certain of it.
 I have no information on this person.
-I have no knowledge of that event.
 I don't have details on this.
 I don't have any information about that mayor.
 I'm not familiar with that name.
@@ -373,7 +371,7 @@ It is not known who held the office.
 The answer cannot be determined from the question.
 I'm unsure who that is.
 """,
-    identities="I'm Claude, made by Anthropic.\nI am ChatGPT, trained by OpenAI.\nI'm Qwen, a large language model created by Alibaba Cloud.\n"
+    identities="I am ChatGPT, trained by OpenAI.\nI'm Qwen, a large language model created by Alibaba Cloud.\n"
     "I am DeepSeek-R1, an AI assistant developed by DeepSeek.\nMy name is Gemma, and I was trained by Google DeepMind.",
     topics="how a kite stays up\nthe tides in a narrow bay\nwhy leaves turn red\nthe trade in amber\nhow a lock lifts a boat",
 )

@@ -11,6 +11,8 @@ by reading (`tools/behaviour_labels.py`).
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import itertools
 import json
 import random
 import time
@@ -55,6 +57,7 @@ def main() -> None:
     parser.add_argument("--planted", type=int, default=300)
     parser.add_argument("--show", type=int, default=0)
     args = parser.parse_args()
+    check_banks()
     if not args.report:
         write_set()
         return
@@ -62,6 +65,25 @@ def main() -> None:
     if args.bank == "judged":
         PAGE.write_text(text)
     print(text)
+
+
+def check_banks() -> None:
+    """Refuse to measure on phrases that the detectors were developed on.
+
+    Raises:
+        SystemExit: Two banks share a phrase.
+    """
+    fields = [field.name for field in dataclasses.fields(Bank) if field.name not in {"nouns", "verbs", "adjectives"}]
+    for one, other in itertools.combinations(BANKS.values(), 2):
+        for field in fields:
+            both = {plain(line) for line in one.lines(field)} & {plain(line) for line in other.lines(field)}
+            if both:
+                raise SystemExit(f"two banks share {field}: {sorted(both)}")
+
+
+def plain(phrase: str) -> str:
+    """Return a phrase without capitals and curly apostrophes."""
+    return phrase.strip().lower().replace("\u2019", "'")
 
 
 def observed(made: Record) -> Observed:
@@ -206,13 +228,19 @@ base on the same items, never by itself.
 FOOT = """
 ## How the set is made
 
-**It is synthetic**, but for the recorded replies. `tools/behaviour_grammar.py` makes ordinary replies in 28 styles (prose up to
+**It is synthetic**, but for the recorded replies. `tools/behaviour_grammar.py` makes ordinary replies in 29 styles (prose up to
 20,000 characters, essays, tables, lists, code, HTML, matrices, JSON, poems with a refrain, logs, long sums, counting,
 repetition that was asked for, copies, dialogues, quizzes, thinking with its natural coming back to what was said, talk
-about template tags, six languages, quotations, names, near refusals, short and cut replies) from word lists and a
-seed. `tools/behaviour_faults.py` plants each fault at three strengths. `tools/behaviour_phrases.py` holds two banks
-that share no phrase: the detectors were developed on one, the figures above come from the other, with another seed.
-The grammar of ordinary replies and the ways of planting are shared by both, and the six passages in other languages too;
+about template tags, six languages, quotations, names, near refusals, near give-ups, short and cut replies) from word lists
+and a seed. `tools/behaviour_faults.py` plants each fault at three strengths.
+
+Phrases come from three banks that share none. The detectors were developed on two of them (`tools/behaviour_phrases.py`);
+the second was held out until its misses were read, and counts as used up since. The figures above come from the third
+(`tools/behaviour_judged.py`), which was written before the present rules for refusals and give-ups and whose misses nobody
+read. On it the rules before found 0.78 of the refusals and 0.29 of the give-ups. One hand wrote banks and rules, so real
+models will find wordings that neither holds.
+
+The grammar of ordinary replies and the ways of planting are shared by all banks, and so are the six passages in other languages;
 so the figures say that the detectors do what they were made for, not how often real models do these things.
 
 Precision counts alarms on ordinary replies and on replies with another planted fault. What may go together (a refusal that
@@ -226,6 +254,7 @@ times over, word for word or with single words or numbers changed.
 ## What they do not see
 
 - A circle wider than 32,000 characters that is not exact; code that repeats itself with other names and numbers.
+- Sentences that give up where nothing whole was asked for ("all", "every", a number), unless they say plainly that they stop.
 - Other languages in thinking, single foreign words of the same script, and passages between the sampled ones in long text.
 - Contradictions without an explicit final number or option letter; refusals behind a first sentence that does not refuse.
 - A reply cut by its budget inside thinking is a truncation, not `think_unclosed`.

@@ -4,6 +4,7 @@ import pytest
 
 from hydrometer.behaviours.base import Observed
 from hydrometer.behaviours.giving_up import empty_reply, gave_up, says_unknown
+from hydrometer.behaviours.leaving_off import leaves_off
 from hydrometer.outcomes import Finish
 
 LIST = "List all 50 states."
@@ -47,6 +48,49 @@ def test_give_ups_show(text: str) -> None:
 )
 def test_ordinary_ends_do_not(text: str, asked: str) -> None:
     assert gave_up(reply(text, asked)) is None
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "I'll wrap this up here.", "Only the first part is shown.", "There are many other entries that I did not include.",
+        "The others are built the same way.", "Please refer to the register for the remaining entries.", "[... list continues ...]",
+        "Do you want me to go on?", "My answer would get too long with all of them.", "And so on through the whole register.",
+    ],
+)  # fmt: skip
+def test_last_sentences_that_leave_off_count_where_a_whole_was_asked_for(ending: str) -> None:
+    text = f"1. Alabama\n2. Alaska\n\n{ending}"
+    assert gave_up(reply(text, "List every entry of the register."))
+    assert leaves_off(text)
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "I hope this list is useful to you.", "Would you like a shorter version?", "Nothing is missing from the list.",
+        "The shop stops selling tickets at six.", "You can use the same method for other lists.", "This is the complete list.",
+        "Software, including but not limited to all of these entries.",
+    ],
+)  # fmt: skip
+def test_last_sentences_about_lists_and_rests_do_not(ending: str) -> None:
+    assert gave_up(reply(f"1. Alabama\n2. Alaska\n\n{ending}", "List every entry of the register.")) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "given", "shows"),
+    [
+        ("List all 50 states.", 20, True),
+        ("List all 50 states.", 25, False),
+        ("Name fifty rivers.", 9, True),
+        ("Give me 20 reasons.", 2, False),
+        ("Write 500 words on rivers.", 9, False),
+        ("List 10-year plans.", 3, False),
+        ("Name the ten longest of the 50 rivers.", 10, False),
+    ],
+)
+def test_far_fewer_entries_than_asked_for_are_a_give_up(asked: str, given: int, shows: bool) -> None:
+    text = "\n".join(f"{number}. The name of one of them, as it is written." for number in range(1, given + 1))
+    assert bool(gave_up(reply(text, asked))) is shows
 
 
 def test_a_line_for_an_essay_is_a_give_up() -> None:

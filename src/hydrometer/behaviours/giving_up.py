@@ -103,24 +103,12 @@ def empty_reply(observed: Observed) -> Sign | None:
 def gave_up(observed: Observed) -> Sign | None:
     """A reply that leaves the work undone and says so, or is far shorter than it was asked to be."""
     text = visible(observed).rstrip()
-    if observed.finish is not Finish.STOP or not text or looks_refused(text):
-        return None
     asked = observed.asked
-    if not _WANTS_LESS.search(asked):
-        tail = text[-_END:]
-        found = _STOPS.search(tail)
-        if found and found[0].lower() not in asked.lower() and not _spoken(tail, found) and not _explains(tail, found):
-            return Sign("leaves the work undone", shortened(tail[found.start() :]))
-        elided = _elided(text)
-        if elided:
-            return Sign("leaves out a part", shortened(elided))
-        if _WANTS_ALL.search(asked) and _WANTS_LIST.search(asked):
-            if _AND_SO_ON.search(tail[-20:]):
-                return Sign("trails off where all was asked for", shortened(tail[-QUOTE_END:]))
-            left = leaves_off(text)
-            if left:
-                return Sign("leaves the work undone", shortened(left))
-    return _far_too_short(text, observed) or _far_too_few(text, asked)
+    if observed.finish is not Finish.STOP or not text:
+        return None
+    found = None if _WANTS_LESS.search(asked) else _left_undone(text, asked)
+    found = found or _far_too_short(text, observed) or _far_too_few(text, asked)
+    return found if found and not looks_refused(text) else None
 
 
 def says_unknown(observed: Observed) -> Sign | None:
@@ -141,6 +129,22 @@ GAVE_UP = Behaviour(name="gave_up", version=2, summary="leaves the work undone",
 SAYS_UNKNOWN = Behaviour(
     name="says_unknown", version=1, summary="says that it does not know", detect=says_unknown, fault=False
 )
+
+
+def _left_undone(text: str, asked: str) -> Sign | None:
+    tail = text[-_END:]
+    found = _STOPS.search(tail)
+    if found and found[0].lower() not in asked.lower() and not _spoken(tail, found) and not _explains(tail, found):
+        return Sign("leaves the work undone", shortened(tail[found.start() :]))
+    elided = _elided(text)
+    if elided:
+        return Sign("leaves out a part", shortened(elided))
+    if not (_WANTS_ALL.search(asked) and _WANTS_LIST.search(asked)):
+        return None
+    if _AND_SO_ON.search(tail[-20:]):
+        return Sign("trails off where all was asked for", shortened(tail[-QUOTE_END:]))
+    left = leaves_off(text)
+    return Sign("leaves the work undone", shortened(left)) if left else None
 
 
 def _elided(text: str) -> str:
@@ -175,7 +179,7 @@ def _explains(tail: str, found: re.Match[str]) -> bool:
 
 def _far_too_short(text: str, observed: Observed) -> Sign | None:
     found = _LENGTH.search(observed.asked)
-    if not found or _SHORTER.search(observed.asked[: found.start()]) or looks_refused(text):
+    if not found or _SHORTER.search(observed.asked[: found.start()]):
         return None
     asked = found[1].lower().split()
     wanted = (

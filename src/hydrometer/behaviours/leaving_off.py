@@ -159,4 +159,11 @@ def leaves_off(text: str) -> str:
 def _gives_up(sentence: str) -> bool:
     if _NOTHING_OUT.search(sentence):
         return False
-    return any(all(cue.search(sentence) for cue in cues) for cues in _TOGETHER)
+    seen: dict[re.Pattern[str], bool] = {}
+
+    def shows(cue: re.Pattern[str]) -> bool:
+        if cue not in seen:
+            seen[cue] = bool(cue.search(sentence))
+        return seen[cue]
+
+    return any(all(map(shows, cues)) for cues in _TOGETHER)

@@ -19,12 +19,18 @@ from hydrometer.behaviours.eos import foreign_turn
 from hydrometer.behaviours.segments import both, fences, prose, shortened
 from hydrometer.outcomes import Finish
 
-_SHINGLE = 6
-_STALLS = {False: ((240, _SHINGLE, 0.75), (120, _SHINGLE, 0.85)), True: ((120, _SHINGLE, 0.6), (80, _SHINGLE, 0.75), (80, 4, 0.5))}
-"""Last runs looked at, words in a run, and the share of them said before; keyed by whether the budget cut the reply.
+_RUN = 6
+_STALLS: dict[bool, dict[int, tuple[tuple[int, float], ...]]] = {
+    False: {_RUN: ((240, 0.75), (120, 0.85))},
+    True: {_RUN: ((120, 0.6), (80, 0.75)), 4: ((80, 0.5),)},
+}
+"""Words in a run, how many of the last runs are looked at, and the share of them said before that makes a stall; keyed by
+whether the budget cut the reply.
 
 Runs of four words come again in any text, so they count only where the end uses few different words at all.
 """
+_FEWEST = 140
+"""Words below which no stall is looked for: some must stand before the last runs, for those to have been there before."""
 _FEW_WORDS = 42
 """Different words among the last hundred. READMEs, licences and manuals do not fall below 45, circles have 33 at most."""
 _TAIL = 32_000
@@ -224,42 +230,42 @@ def _stall(text: str, observed: Observed) -> Sign | None:
     cut = observed.finish is Finish.LENGTH
     tail = [line for line in prose(text[-_TAIL:]).splitlines() if not line.lstrip().startswith("|")]
     words = " ".join(tail).split()
+    if len(words) < _FEWEST:
+        return None
     # Columns of numbers hold the same ones again by nature.
     end = " ".join(words[-240:])
     if sum(map(str.isalpha, end)) < 0.5 * len(end):
         return None
-    for span, length, most in _STALLS[cut]:
-        share = _said_again(words, span, length, observed) if len(words) >= span + 60 else 0.0
-        if share < most or _excused(observed, "", len(words) / span):
-            continue
-        if length < _SHINGLE and len(set(map(_plain, words[-100:]))) > _FEW_WORDS:
-            continue
-        return Sign(
-            f"{share:.0%} of the last {span} runs of {length} words were there before",
-            shortened(" ".join(words[-20:])),
-        )
+    codes = _codes(words)
+    for length, ends in _STALLS[cut].items():
+        runs = _runs(codes, length)
+        again = np.ones(len(runs), bool)
+        again[np.unique(runs, return_index=True)[1]] = False
+        for span, most in ends:
+            share = float(again[-span:].mean()) if len(words) >= span + _FEWEST - 80 else 0.0
+            if share < most or (length < _RUN and len(set(map(_plain, words[-100:]))) > _FEW_WORDS):
+                continue
+            own = ~np.isin(runs[-span:], _runs(_codes(observed.asked.split()), length))
+            if float((again[-span:] & own).mean()) < most or _excused(observed, "", len(words) / span):
+                continue
+            return Sign(
+                f"{share:.0%} of the last {span} runs of {length} words were there before",
+                shortened(" ".join(words[-20:])),
+            )
     return None
-
-
-def _said_again(words: list[str], span: int, length: int, observed: Observed) -> float:
-    """Share of the last runs of words that the reply had before and the request does not hold."""
-    runs = _shingles(words, length)
-    again = np.ones(len(runs), bool)
-    again[np.unique(runs, return_index=True)[1]] = False
-    own = ~np.isin(runs[-span:], _shingles(observed.asked.split(), length))
-    return float((again[-span:] & own).mean())
 
 
 def _plain(word: str) -> str:
     return word.lower().strip(".,;:!?\"'*`()-")
 
 
-def _shingles(words: list[str], length: int) -> NDArray[np.uint64]:
+def _codes(words: list[str]) -> NDArray[np.uint64]:
+    return np.fromiter(map(hash, words), np.int64, len(words)).astype(np.uint64)
+
+
+def _runs(codes: NDArray[np.uint64], length: int) -> NDArray[np.uint64]:
     """Hash every run of words. Equal runs get equal numbers; different ones collide once in 2^64."""
-    if len(words) < length:
-        return np.zeros(0, np.uint64)
-    codes = np.fromiter(map(hash, words), np.int64, len(words)).astype(np.uint64)
-    runs = np.zeros(len(words) - length + 1, np.uint64)
-    for place in range(length):
+    runs = np.zeros(max(0, len(codes) - length + 1), np.uint64)
+    for place in range(length if len(runs) else 0):
         runs = runs * np.uint64(0x9E3779B97F4A7C15) + codes[place : len(codes) - length + 1 + place]
     return runs
