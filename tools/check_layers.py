@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("grading", "plan", "pairing"),
     ("preflight", "verdict", "planning"),
     ("summary", "stopping", "asking", "floor", "facets", "crossed"),
-    ("run", "comparison", "simulate", "inspection"),
+    ("run", "comparison", "simulate", "claims", "inspection"),
     ("report", "frames"),
     ("api", "verify"),
     ("cli",),

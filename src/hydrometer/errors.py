@@ -4,6 +4,7 @@
     |-- UsageError                  exit 2   the command or a value in it is wrong
     |   |-- UnknownNameError                 no such task, suite, engine or setting
     |   |-- ModelError                       a model that cannot be opened or used
+    |   |-- CardError                        a model card that cannot be read
     |   `-- MissingPackageError              an optional package is needed: says what to install
     |-- EngineError                 exit 1   the engine failed and the run had to stop
     |   |-- EngineUnavailableError           a server is down, died or talks something else
@@ -55,6 +56,10 @@ class UnknownNameError(UsageError):
 
 class ModelError(UsageError):
     """A model that cannot be opened, or does not fit the other one."""
+
+
+class CardError(UsageError):
+    """A model card, or a file of claims, that cannot be read."""
 
 
 class MissingPackageError(UsageError):

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hydrometer.cli.claims import claims
 from hydrometer.cli.compare import compare
 from hydrometer.cli.plan import plan
 from hydrometer.cli.simulate import simulate
@@ -170,8 +171,10 @@ def audit(  # noqa: PLR0913 - one parameter per documented option
 
 @app.command()
 def demo(out: Out = Path("hydrometer-demo"), as_json: Json = False) -> None:
-    """Audit the bundled distillation against its base: a real audit, about five minutes on two cores."""
-    _run_audit("bundled:base", "bundled:student", out, {}, as_json=as_json)
+    """Audit the bundled distillation against its base: a real audit, about three minutes on two cores."""
+    from hydrometer.refs import bundled_adapter
+
+    _run_audit("bundled:base", "bundled:student", out, {}, as_json=as_json, card=bundled_adapter())
 
 
 @app.command()
@@ -236,13 +239,21 @@ def tasks(as_json: Json = False) -> None:
     list_tasks(as_json=as_json)
 
 
+app.command()(claims)
 app.command()(compare)
 app.command()(plan)
 app.command()(simulate)
 
 
 def _run_audit(
-    base: str, student: str, out: Path, options: dict[str, Any], *, as_json: bool, fail_on: str = ""
+    base: str,
+    student: str,
+    out: Path,
+    options: dict[str, Any],
+    *,
+    as_json: bool,
+    fail_on: str = "",
+    card: Path | None = None,
 ) -> None:
     from hydrometer.api import audit as run
     from hydrometer.api import audit_folder, worst_code
@@ -271,6 +282,8 @@ def _run_audit(
             _print_result(result, audit_folder(out, result), as_json=False)
     if as_json:
         _print_json(results)
+    elif card:
+        _print_claims(card, results[0])
     raise typer.Exit(worst_code([gate(r, fail_on) if fail_on else r.exit_code for r in results]))
 
 
@@ -291,6 +304,17 @@ def _print_json(results: list[Any]) -> None:
 
     legs = {result.spec.thinking.value: to_json(result) for result in results}
     typer.echo(json.dumps(legs if len(legs) > 1 else next(iter(legs.values())), ensure_ascii=False))
+
+
+def _print_claims(card: Path, result: Any) -> None:
+    from rich.console import Console
+
+    from hydrometer.claims.evidence import answer
+    from hydrometer.claims.opening import open_card
+    from hydrometer.report.claims_text import print_claims
+
+    read = open_card(str(card))
+    print_claims(read, answer(read, result), Console(), brief=True)
 
 
 def _command() -> str:

@@ -1,0 +1,1 @@
+"""Claims of a model card: read, checked by arithmetic, and answered with evidence."""

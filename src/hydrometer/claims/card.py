@@ -1,0 +1,249 @@
+"""From the text of a model card to its claims: front matter, Markdown and HTML tables, sentences."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from typing import Any
+
+import yaml
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from hydrometer.claims.benchmarks import find_mentions
+from hydrometer.claims.model import Card, Claim, ClaimKind, Unread
+from hydrometer.claims.sentences import claims_in
+from hydrometer.claims.tables import Names, claims_of_table
+from hydrometer.errors import CardError
+
+LARGEST = 2_000_000
+"""Characters of a card; no card is longer, and what is longer is no card."""
+
+_FRONT = re.compile(r"\A\ufeff?---[ \t]*\n(?P<yaml>.*?)\n---[ \t]*(?:\n|\Z)", re.DOTALL)
+_ALIAS = re.compile(r"(?m)(?:^|[\s,\[:-])\*\w")
+_MARKS = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+
+
+def read_card(text: str, source: str) -> Card:
+    """Return the claims of a card.
+
+    Args:
+        text: The card, Markdown with or without front matter.
+        source: Where it came from, for the report.
+
+    Raises:
+        CardError: It is no card: too long, or its front matter cannot be read.
+    """
+    if len(text) > LARGEST:
+        msg = f"{source} has {len(text):,} characters: no model card is longer than {LARGEST:,}"
+        raise CardError(msg)
+    text = _MARKS.sub("", text.replace("\r\n", "\n").replace("\0", "\ufffd"))
+    front = _FRONT.match(text)
+    data = _front_matter(front["yaml"], source) if front else {}
+    body = text[front.end() :] if front else text
+    offset = text[: front.end()].count("\n") if front else 0
+    reader = _Reader(_names(data, source), offset)
+    reader.read(body)
+    claims = [*_metadata(data), *reader.claims]
+    # A method is claimed once, however often the text speaks of it; the first mention with its rank stands.
+    unique: dict[tuple[object, ...], Claim] = {}
+    for claim in claims:
+        once = claim.kind is ClaimKind.METHOD
+        unique.setdefault((claim.kind, claim.subject, *(() if once else (claim.value, claim.of, claim.line))), claim)
+    return Card(source=source, claims=tuple(unique.values()), unread=tuple(reader.unread))
+
+
+class _Reader:
+    """Walks over the blocks of a card."""
+
+    def __init__(self, names: Names, offset: int) -> None:
+        self.names, self.offset = names, offset
+        self.claims: list[Claim] = []
+        self.unread: list[Unread] = []
+        self.context: list[str] = []
+
+    def read(self, body: str) -> None:
+        tokens = MarkdownIt("commonmark").enable("table").parse(body)
+        position = 0
+        while position < len(tokens):
+            token = tokens[position]
+            if token.type == "table_open":
+                end = next(i for i in range(position, len(tokens)) if tokens[i].type == "table_close")
+                self._table(*_cells(tokens[position:end], self.offset))
+                position = end
+            elif token.type == "html_block":
+                self._html(token)
+            elif token.type == "inline":
+                self._inline(token, heading=tokens[position - 1].type == "heading_open")
+            position += 1
+
+    def _inline(self, token: Token, *, heading: bool) -> None:
+        line = self.offset + (token.map[0] if token.map else 0) + 1
+        for child in token.children or ():
+            if child.type == "image":
+                words = f"{child.content} {child.attrs.get('src', '')}"
+                if re.search(r"bench|eval|score|result|chart|compar|leaderboard", words, re.IGNORECASE):
+                    self.unread.append(
+                        Unread(line=line, quote=words.strip()[:300], reason="an image: its numbers cannot be read")
+                    )
+        text = _plain(token)
+        self.context = [text] if heading else [*self.context[-2:], text]
+        if not heading:
+            self.claims += claims_in(text, line)
+
+    def _html(self, token: Token) -> None:
+        line = self.offset + (token.map[0] if token.map else 0) + 1
+        parser = _Html()
+        parser.feed(token.content)
+        parser.close()
+        for rows in parser.tables:
+            self._table(rows, [line] * len(rows))
+        if parser.merged:
+            self.unread.append(
+                Unread(line=line, quote="<table>", reason="merged cells: their columns cannot be told apart")
+            )
+        if parser.text.strip():
+            self.claims += claims_in(parser.text.strip(), line)
+
+    def _table(self, rows: list[list[str]], lines: list[int]) -> None:
+        claims, unread = claims_of_table(rows, lines, self.names, " ".join(self.context[-2:]))
+        self.claims += claims
+        self.unread += unread
+        if claims or unread:
+            return
+        # Not a table of scores: a list of facts, each row a sentence.
+        for row, line in zip(rows[1:], lines[1:], strict=True):
+            self.claims += claims_in(": ".join(cell for cell in row if cell), line)
+
+
+class _Html(HTMLParser):
+    """Tables and text of a block of HTML; scripts and styles are left out."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tables: list[list[list[str]]] = []
+        self.text, self.merged = "", False
+        self._cell: list[str] | None = None
+        self._silent = 0
+        self._spans = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._silent += tag in {"script", "style"}
+        if tag == "table":
+            self.tables.append([])
+            self._spans = False
+        elif tag == "tr" and self.tables:
+            self.tables[-1].append([])
+        elif tag in {"td", "th"} and self.tables and self.tables[-1]:
+            self._cell = []
+            self._spans |= any(name in {"rowspan", "colspan"} and value not in {None, "1"} for name, value in attrs)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._silent = max(0, self._silent - (tag in {"script", "style"}))
+        if tag in {"td", "th"} and self._cell is not None and self.tables and self.tables[-1]:
+            self.tables[-1][-1].append(" ".join("".join(self._cell).split()))
+            self._cell = None
+        elif tag == "table" and self.tables and self._spans:
+            self.tables.pop()
+            self.merged = True
+        elif tag in {"p", "div", "li", "br"}:
+            self.text += "\n"
+
+    def handle_data(self, data: str) -> None:
+        if self._silent:
+            return
+        if self._cell is not None:
+            self._cell.append(data)
+        elif not self.tables:
+            self.text += data
+
+
+def _cells(tokens: list[Token], offset: int) -> tuple[list[list[str]], list[int]]:
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    for token in tokens:
+        if token.type == "tr_open":
+            rows.append([])
+            lines.append(offset + (token.map[0] if token.map else 0) + 1)
+        elif token.type == "inline" and rows:
+            rows[-1].append(" ".join(_plain(token).split()))
+    return rows, lines
+
+
+def _plain(token: Token) -> str:
+    """The words of an inline token: links by their text, code spans kept, images left out."""
+    parts = []
+    for child in token.children or ():
+        if child.type in {"text", "code_inline"}:
+            parts.append(child.content)
+        elif child.type in {"softbreak", "hardbreak"}:
+            parts.append("\n")
+        elif child.type == "html_inline" and child.content.lower().startswith("<br"):
+            parts.append(" ")
+    return "".join(parts)
+
+
+def _front_matter(text: str, source: str) -> dict[str, Any]:
+    if _ALIAS.search(text) and len(_ALIAS.findall(text)) > 20:
+        # A few lines of aliases can stand for billions of values.
+        msg = f"{source}: the front matter is full of YAML aliases, which no card needs"
+        raise CardError(msg)
+    try:
+        data = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" in line {where.line + 2}" if where else ""
+        msg = f"{source}: the front matter is no YAML{line}"
+        raise CardError(msg) from error
+    return data if isinstance(data, dict) else {}
+
+
+def _names(data: dict[str, Any], source: str) -> Names:
+    bases = tuple(str(name).rpartition("/")[2] for name in _listed(data.get("base_model")))
+    named = [str(_mapping(row).get("name") or "") for row in _listed(data.get("model-index"))]
+    return Names(student=(*named, source.rstrip("/").rpartition("/")[2]), base=bases)
+
+
+def _metadata(data: dict[str, Any]) -> Iterator[Claim]:
+    """Claims of the front matter: lineage, licence, datasets, and the scores of `model-index`."""
+    relation = str(data.get("base_model_relation") or "")
+    for name in _listed(data.get("base_model")):
+        if not isinstance(name, str):
+            continue
+        yield Claim(
+            kind=ClaimKind.LINEAGE, subject=str(name)[:200], settings={"relation": relation} if relation else {},
+            line=1, quote=f"base_model: {name}"[:300],
+        )  # fmt: skip
+    for name in _listed(data.get("datasets")):
+        if isinstance(name, str):
+            yield Claim(kind=ClaimKind.DATA, subject=name[:200], line=1, quote=f"datasets: {name}"[:300])
+    for model in _listed(data.get("model-index")):
+        for result in _listed(_mapping(model).get("results")):
+            yield from _indexed(_mapping(result))
+
+
+def _indexed(result: dict[Any, Any]) -> Iterator[Claim]:
+    dataset = _mapping(result.get("dataset"))
+    names = f"{dataset.get('name') or ''} {dataset.get('type') or ''}"
+    subject = next((mention.subject for mention in find_mentions(names) if mention.benchmark), "")
+    for metric in _listed(result.get("metrics")):
+        value = _mapping(metric).get("value")
+        if subject and isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 100:
+            share = value if 0 < value <= 1 and isinstance(value, float) else value / 100
+            yield Claim(
+                kind=ClaimKind.SCORE, subject=subject, value=float(share),
+                digits=max(0, len(str(value).partition(".")[2]) - (2 if share == value else 0)),
+                settings={str(k): str(v) for k, v in _mapping(dataset.get("args")).items()},
+                line=1, quote=f"model-index: {names.strip()} {value}"[:300],
+            )  # fmt: skip
+
+
+def _mapping(value: Any) -> dict[Any, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _listed(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]

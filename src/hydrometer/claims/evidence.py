@@ -1,0 +1,133 @@
+"""Claims answered with an audit: each is tested as what it is, against the same intervals that the audit shows."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hydrometer.claims.arithmetic import check
+from hydrometer.claims.model import Answer, Card, Checked, Claim, ClaimKind
+from hydrometer.result import AuditResult, CapabilityResult, Verdict
+from hydrometer.stats.power import pairs_for_difference, pairs_for_equivalence
+
+_SUPPOSED = 0.10
+"""Share of flips assumed where none were measured."""
+
+
+def answer(card: Card, audit: AuditResult | None = None) -> tuple[Checked, ...]:
+    """Return every claim with its answer: from arithmetic alone, and from an audit where there is one."""
+    checked = check(card)
+    if audit is None:
+        return tuple(replace(row, plan=_plan(row.claim, None)) for row in checked)
+    return tuple(_with_audit(row, audit) for row in checked)
+
+
+def _with_audit(row: Checked, audit: AuditResult) -> Checked:
+    if row.answer in {Answer.IMPOSSIBLE, Answer.NOT_COMPARABLE}:
+        return row  # no measurement makes a number possible, or two settings one
+    if audit.verdict is Verdict.INVALID:
+        return _because(row, Answer.NOT_COMPARABLE, "the audit's two setups were not comparable")
+    if row.claim.kind is ClaimKind.LENGTH:
+        return _length(row, audit)
+    own = [found for found in audit.capabilities if found.capability.replace("_", " ") == row.claim.subject]
+    if row.claim.kind in {ClaimKind.KEPT, ClaimKind.BETTER, ClaimKind.DIFFERENCE} and not row.claim.subject:
+        own = list(audit.capabilities)
+    test = {ClaimKind.KEPT: _kept, ClaimKind.BETTER: _better, ClaimKind.DIFFERENCE: _difference}.get(row.claim.kind)
+    if test is None or not own:
+        return replace(row, plan=_plan(row.claim, audit))
+    found = [test(row, one, audit) for one in own]
+    # A claim about several capabilities holds where it holds for all of them.
+    order = (Answer.CONTRADICTED, Answer.UNPROVEN, Answer.SUPPORTED)
+    return min(found, key=lambda one: order.index(one.answer))
+
+
+def _kept(row: Checked, found: CapabilityResult, audit: AuditResult) -> Checked:
+    """Kept is a claim of equivalence: shown only within a margin fixed beforehand."""
+    name = found.capability.replace("_", " ")
+    if found.verdict is Verdict.WORSE:
+        return _measured(row, found, Answer.CONTRADICTED, f"{name} is worse")
+    if found.verdict in {Verdict.EQUIVALENT, Verdict.BETTER}:
+        return _measured(row, found, Answer.SUPPORTED, f"{name} is {found.verdict.value}")
+    return _open(row, found, audit, f"{name}: neither a loss nor equivalence is shown")
+
+
+def _better(row: Checked, found: CapabilityResult, audit: AuditResult) -> Checked:
+    """Better is a claim of superiority: equivalence contradicts it as much as a loss does."""
+    name = found.capability.replace("_", " ")
+    if found.verdict is Verdict.BETTER:
+        return _measured(row, found, Answer.SUPPORTED, f"{name} is better")
+    if found.verdict in {Verdict.WORSE, Verdict.EQUIVALENT}:
+        return _measured(row, found, Answer.CONTRADICTED, f"{name} is {found.verdict.value}")
+    return _open(row, found, audit, f"{name}: no gain is shown")
+
+
+def _difference(row: Checked, found: CapabilityResult, audit: AuditResult) -> Checked:
+    """A difference is contradicted by an interval that excludes it, and supported by a verdict in its direction that holds it."""
+    name, claimed, estimate = found.capability.replace("_", " "), row.claim.value or 0.0, found.estimate
+    rounding = 0.005 * 10.0**-row.claim.digits
+    if not estimate.n:
+        return _open(row, found, audit, f"{name}: no item was answered by both")
+    beyond = (claimed > 0 and estimate.high < claimed - rounding) or (claimed < 0 and estimate.low > claimed + rounding)
+    if beyond:
+        return _measured(row, found, Answer.CONTRADICTED, f"{name}: the claimed {100 * claimed:+g} points lie outside")
+    shown = found.verdict is (Verdict.BETTER if claimed > 0 else Verdict.WORSE)
+    if shown and (estimate.low if claimed > 0 else -estimate.high) >= abs(claimed) - rounding:
+        return _measured(row, found, Answer.SUPPORTED, f"{name}: at least the claimed {100 * claimed:+g} points")
+    return _open(row, found, audit, f"{name}: the claimed {100 * claimed:+g} points are neither shown nor excluded")
+
+
+def _length(row: Checked, audit: AuditResult) -> Checked:
+    """A length ratio against the interval of the mean log-ratio; "up to" against the capability that comes nearest."""
+    prices = [price for price in audit.tokens if price.n and (bool(price.capability) == row.claim.up_to)]
+    if not prices or row.claim.value is None:
+        return replace(row, plan=_plan(row.claim, audit))
+    claimed, rounding = row.claim.value, 0.005 * 10.0**-row.claim.digits
+    best = min(prices, key=lambda price: price.low) if claimed < 1 else max(prices, key=lambda price: price.high)
+    where = f" on {best.capability.replace('_', ' ')}" if best.capability else ""
+    words = f"replies are x{best.ratio:.2f} [{best.low:.2f}, {best.high:.2f}] as long{where}, claimed x{claimed:.2f}"
+    row = replace(row, low=best.low, high=best.high)
+    short = claimed < 1
+    if (best.low > claimed + rounding) if short else (best.high < claimed - rounding):
+        return _because(row, Answer.CONTRADICTED, words)
+    if (best.high <= claimed + rounding) if short else (best.low >= claimed - rounding):
+        return _because(row, Answer.SUPPORTED, words)
+    return replace(_because(row, Answer.UNPROVEN, words), plan=_plan(row.claim, audit))
+
+
+def _measured(row: Checked, found: CapabilityResult, how: Answer, lead: str) -> Checked:
+    estimate = found.estimate
+    words = (
+        f"{lead}: {100 * estimate.difference:+.1f} points [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}] on "
+        f"{estimate.n:,} pairs"
+    )
+    return replace(
+        _because(row, how, words), low=estimate.low, high=estimate.high, items=tuple(found.tasks), plan=""
+    )
+
+
+def _open(row: Checked, found: CapabilityResult, audit: AuditResult, lead: str) -> Checked:
+    return replace(_measured(row, found, Answer.UNPROVEN, lead), plan=_plan(row.claim, audit, found))
+
+
+def _because(row: Checked, how: Answer, words: str) -> Checked:
+    return replace(row, answer=how, reasons=(words, *row.reasons))
+
+
+def _plan(claim: Claim, audit: AuditResult | None, found: CapabilityResult | None = None) -> str:
+    """Return what would settle a claim, `""` where nothing here can."""
+    if claim.kind not in {ClaimKind.KEPT, ClaimKind.BETTER, ClaimKind.DIFFERENCE, ClaimKind.LENGTH}:
+        return ""
+    flips = _SUPPOSED
+    if found is not None and found.estimate.n:
+        flips = max((found.estimate.gained + found.estimate.lost) / found.estimate.n, 0.01)
+    margin = audit.spec.margin if audit else 0.03
+    if claim.kind is ClaimKind.DIFFERENCE and claim.value:
+        pairs = pairs_for_difference(abs(claim.value), flips)
+    else:
+        pairs = pairs_for_equivalence(margin, flips)
+    pair = (audit.spec.base.text, audit.spec.student.text) if audit else ("BASE", "STUDENT")
+    tasks: Sequence[str] = found.tasks if found else ()
+    items = -(-pairs // max(len(tasks), 1))
+    parts = ["hydrometer", "audit", *pair, *(word for task in tasks for word in ("--task", task)), "--items", str(items)]
+    return f"{shlex.join(parts)}  # some {pairs:,} pairs"

@@ -1,0 +1,111 @@
+"""What a card claims, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class ClaimKind(StrEnum):
+    """What is claimed; each kind is tested as what it is."""
+
+    SCORE = "score"
+    DIFFERENCE = "difference"
+    KEPT = "kept"
+    BETTER = "better"
+    LENGTH = "length ratio"
+    SPEED = "speed ratio"
+    CONTEXT = "context length"
+    METHOD = "method"
+    DATA = "training data"
+    LINEAGE = "lineage"
+    QUANTISATION = "quantisation"
+
+
+STUDENT, BASE = "student", "base"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One claim of a card.
+
+    Attributes:
+        kind: What is claimed.
+        subject: Key of a benchmark, name of a capability, or what the quantity is of; `""` where the kind says it all.
+        value: Scores and differences in 0..1; ratios as student over base, so that 0.7 is 30 % shorter; context in
+            tokens; rank of a LoRA; number of training samples. None where the claim holds no number.
+        digits: Decimals the card gives the value with, in percent; what rounding may hide.
+        of: Whose it is: `student`, `base`, or the name of another model.
+        up_to: Whether it says "up to": a claim about one condition only.
+        settings: What the card says of how it was measured, see `settings.find_settings`.
+        line: Line of the card, from 1.
+        quote: The card's own words.
+    """
+
+    kind: ClaimKind
+    subject: str = ""
+    value: float | None = None
+    digits: int = 0
+    of: str = STUDENT
+    up_to: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict)
+    line: int = 0
+    quote: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """Something that looks like a claim and could not be read, with its line and why."""
+
+    line: int
+    quote: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What was read from a card.
+
+    Attributes:
+        source: Where it came from.
+        claims: In the order of the card.
+        unread: What could not be read.
+    """
+
+    source: str
+    claims: tuple[Claim, ...]
+    unread: tuple[Unread, ...] = ()
+
+
+class Answer(StrEnum):
+    """What can be said of a claim."""
+
+    SUPPORTED = "supported"
+    CONTRADICTED = "contradicted"
+    UNPROVEN = "unproven"
+    NOT_COMPARABLE = "not comparable"
+    IMPOSSIBLE = "impossible"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A claim with its answer.
+
+    Attributes:
+        claim: The claim.
+        answer: What can be said of it.
+        reasons: Why, in plain sentences, the decisive one first.
+        low: Lower end of the interval of what was measured, in the unit of the claim's value; None without one.
+        high: The upper end.
+        items: Items behind it, in an audit's own names.
+        plan: Command that would settle it, `""` if it is settled or nothing here can.
+    """
+
+    claim: Claim
+    answer: Answer
+    reasons: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    items: tuple[str, ...] = ()
+    plan: str = ""

@@ -1,0 +1,119 @@
+"""Where cards come from: a file, a folder, a GGUF file's metadata, a hub id, or claims written by hand."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from huggingface_hub import ModelCard
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RepositoryNotFoundError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from hydrometer.canon import to_plain
+from hydrometer.checkpoint.gguf import read_header
+from hydrometer.claims.card import LARGEST, read_card
+from hydrometer.claims.model import Card, Claim, ClaimKind
+from hydrometer.errors import CardError
+
+_ADAPTER: TypeAdapter[list[Claim]] = TypeAdapter(list[Claim], config=ConfigDict(extra="forbid"))
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def open_card(reference: str) -> Card:
+    """Return the claims behind a reference.
+
+    Args:
+        reference: A `README.md` or any text file, a folder that holds one, a `.yaml` file of claims, a `.gguf` file, or a
+            hub id.
+
+    Raises:
+        CardError: There is no card, or it cannot be read.
+    """
+    path = Path(reference)
+    if path.is_dir():
+        path = path / "README.md"
+        if not path.is_file():
+            msg = f"no README.md in {reference}: give the card itself"
+            raise CardError(msg)
+    if path.suffix == ".gguf" and path.is_file():
+        return _of_gguf(path)
+    if path.is_file():
+        text = _text(path)
+        if path.suffix in {".yaml", ".yml"}:
+            return load_claims(text, reference)
+        return read_card(text, path.parent.name if path.name == "README.md" else path.stem)
+    if _HUB_ID.fullmatch(reference):
+        return _of_hub(reference)
+    msg = f"no such file, folder or hub id: {reference!r}"
+    raise CardError(msg)
+
+
+def dump_claims(card: Card) -> str:
+    """Return the claims as YAML, the form in which they are written by hand and exchanged."""
+    rows: list[dict[str, Any]] = [
+        {name: value for name, value in to_plain(claim).items() if value not in (None, "", {}, False, 0)}
+        for claim in card.claims
+    ]
+    return yaml.safe_dump({"claims": rows}, sort_keys=False, allow_unicode=True)
+
+
+def load_claims(text: str, source: str) -> Card:
+    """Return the claims of a YAML file, as `dump_claims` writes it.
+
+    Raises:
+        CardError: It is no such file; says where.
+    """
+    try:
+        data = yaml.safe_load(text)
+        rows = data["claims"] if isinstance(data, dict) else None
+        if not isinstance(rows, list):
+            msg = f"{source}: expected a list under `claims:`"
+            raise CardError(msg)
+        return Card(source=source, claims=tuple(_ADAPTER.validate_python(rows)))
+    except KeyError as error:
+        msg = f"{source}: expected a list under `claims:`"
+        raise CardError(msg) from error
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in fault["loc"])
+        kinds = ", ".join(ClaimKind)
+        msg = f"{source}: claim {place}: {fault['msg']} (kinds: {kinds})"
+        raise CardError(msg) from error
+    except (yaml.YAMLError, RecursionError) as error:
+        msg = f"{source} is no YAML: {str(error).splitlines()[0]}"
+        raise CardError(msg) from error
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > 4 * LARGEST:
+            msg = f"{path} has {path.stat().st_size:,} bytes: no model card is that long"
+            raise CardError(msg)
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        msg = f"cannot read {path}: {error.strerror or error}"
+        raise CardError(msg) from error
+
+
+def _of_gguf(path: Path) -> Card:
+    """The lineage that a GGUF file states in `general.base_model.*`, read as front matter is."""
+    metadata = read_header(path).metadata
+    count = metadata.get("general.base_model.count", 0)
+    numbers = range(min(int(count), 16)) if isinstance(count, int) else ()
+    claims = [
+        Claim(kind=ClaimKind.LINEAGE, subject=str(name)[:200], quote=f"general.base_model.{i}: {name}"[:300])
+        for i in numbers
+        if (name := metadata.get(f"general.base_model.{i}.repo_url") or metadata.get(f"general.base_model.{i}.name"))
+    ]
+    return Card(source=path.name, claims=tuple(claims))
+
+
+def _of_hub(reference: str) -> Card:
+    try:
+        card = ModelCard.load(reference, ignore_metadata_errors=True)
+    except (HfHubHTTPError, RepositoryNotFoundError, HFValidationError, OSError, ValueError) as error:
+        msg = f"no card of {reference} can be fetched ({type(error).__name__}): give a file or a folder"
+        raise CardError(msg) from error
+    return read_card(card.content, reference)

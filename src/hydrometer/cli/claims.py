@@ -1,0 +1,55 @@
+"""`hydrometer claims`: what a model card claims, and what can be said of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def claims(
+    card: Annotated[
+        str,
+        typer.Argument(
+            help="A README.md, a folder that holds one, a hub id, a .gguf file, or claims written by hand (.yaml)."
+        ),
+    ],
+    audit: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a finished audit to answer the claims with."),
+    ] = None,
+    write: Annotated[
+        Path | None, typer.Option(help="Write the claims as YAML, to be corrected by hand and read again.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the answers as JSON on standard output.")
+    ] = False,
+) -> None:
+    """Read the claims of a model card and answer each: supported, contradicted, unproven, not comparable, impossible.
+
+    Without an audit only arithmetic answers: percentages that no number of right items gives, baselines where guessing
+    is, numbers from different settings, differences that so few items cannot show. Exit status 10 if a claim is
+    contradicted or impossible.
+    """
+    from rich.console import Console
+
+    from hydrometer.canon import to_plain
+    from hydrometer.claims.evidence import answer
+    from hydrometer.claims.model import Answer
+    from hydrometer.claims.opening import dump_claims, open_card
+    from hydrometer.report.claims_text import print_claims
+    from hydrometer.report.json_report import write_file
+    from hydrometer.verify import load_report
+
+    read = open_card(card)
+    checked = answer(read, load_report(audit) if audit else None)
+    if write:
+        write_file(write, dump_claims(read))
+    if as_json:
+        plain = {"source": read.source, "claims": to_plain(checked), "unread": to_plain(read.unread)}
+        typer.echo(json.dumps(plain, ensure_ascii=False))
+    else:
+        print_claims(read, checked, Console())
+    raise typer.Exit(10 if {row.answer for row in checked} & {Answer.CONTRADICTED, Answer.IMPOSSIBLE} else 0)
