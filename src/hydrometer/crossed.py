@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from hydrometer.errors import UsageError
-from hydrometer.pairing import NOT_THE_MODELS_FAULT, cluster_labels
+from hydrometer.outcomes import NOT_THE_MODELS_FAULT
+from hydrometer.pairing import cluster_labels, counted
 from hydrometer.provenance import ModelIdentity
 from hydrometer.result import Finding, ItemResult, Standing
 from hydrometer.shares import Share, TemplateShares
@@ -57,8 +58,8 @@ def template_shares(
         swapped: The panel's items, each model under the other's template.
         alpha: Error rate; the intervals cover 1 - alpha.
     """
-    own = {item.item_id: item for item in items}
-    cells = [(own[other.item_id], other) for other in swapped if other.item_id in own]
+    own = {item.item_id: item for item in counted(items)}
+    cells = [(own[other.item_id], other) for other in counted(swapped) if other.item_id in own]
     names = ["", *dict.fromkeys(item.capability for item, _ in cells)]
     if len(names) == 2:
         names = names[1:]

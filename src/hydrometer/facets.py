@@ -8,7 +8,7 @@ import numpy as np
 
 from hydrometer.behaviours.base import Behaviour
 from hydrometer.outcomes import Status
-from hydrometer.pairing import Scores, answered, cluster_labels
+from hydrometer.pairing import Scores, answered, cluster_labels, counted
 from hydrometer.result import BehaviourResult, BudgetPoint, CutReplies, ItemResult, Reply, TierResult
 from hydrometer.stats.bounds import missing_bounds
 from hydrometer.stats.estimate import Estimate, Paired
@@ -34,8 +34,8 @@ def budget_points(items: Sequence[ItemResult], *, alpha: float) -> tuple[BudgetP
     smaller one: those of at most so many tokens are the same, longer ones would have been cut.
     """
     points = []
-    counted = [i for i in items if i.base.tokens is not None and i.student.tokens is not None]
-    for name, own in _by_capability(counted):
+    known = [i for i in counted(items) if i.base.tokens is not None and i.student.tokens is not None]
+    for name, own in _by_capability(known):
         longest = max(reply.tokens or 0 for item in own for reply in (item.base, item.student))
         budgets = [SMALLEST_BUDGET]
         while budgets[-1] < longest:
@@ -129,7 +129,7 @@ def _cuts(name: str, items: Sequence[ItemResult], level: float) -> CutReplies:
     return CutReplies(
         capability=name,
         hits=estimate(_paired(came, cut), level),
-        finished=_finished(done, level),
+        finished=_finished(counted(done), level),
         worst=bounds.worst,
         best=bounds.best,
         low=bounds.low,

@@ -14,8 +14,8 @@ import numpy as np
 from hydrometer.canon import digest
 from hydrometer.errors import UsageError
 from hydrometer.items import Request
-from hydrometer.pairing import answered
-from hydrometer.plan import Entry
+from hydrometer.pairing import answered, counted
+from hydrometer.plan import Entry, grouped
 from hydrometer.result import Finding, Floor, ItemResult, Standing
 from hydrometer.stats.estimate import Estimate
 from hydrometer.stats.floor import excess_flips, noise_floor
@@ -40,9 +40,9 @@ def check_size(entries: Sequence[Entry], margin: float, alpha: float) -> None:
         UsageError: There are too few items.
     """
     needed = pairs_for_equivalence(margin / 2.0, 0.0, alpha=alpha)
-    if len(entries) < needed:
+    if (pairs := len(grouped(entries))) < needed:
         msg = (
-            f"--floor has {len(entries)} items; even without a single flip it takes {needed} to show that the base is "
+            f"--floor has {pairs} items; even without a single flip it takes {needed} to show that the base is "
             f"equivalent to itself within half the margin: raise --items, or the margin ({100 * margin:g} points)"
         )
         raise UsageError(msg)
@@ -61,7 +61,7 @@ def floor_findings(
     Args:
         floor: The floor.
         items: The items it was measured on.
-        planned: Items planned per capability.
+        planned: Pairs planned per capability.
         margin: The margin of the audit.
         alpha: One-sided error rate of each equivalence test.
     """
@@ -115,8 +115,8 @@ def with_excess(floor: Floor, passes: Sequence[ItemResult], items: Sequence[Item
         passes: The items of the floor, both replies of the base.
         items: The items of the audit.
     """
-    own = {item.item_id: item for item in passes if item.change != "unanswered"}
-    both = [(own[i.item_id], i) for i in items if i.item_id in own and i.change != "unanswered"]
+    own = {item.item_id: item for item in counted(passes) if item.change != "unanswered"}
+    both = [(own[i.item_id], i) for i in counted(items) if i.item_id in own and i.change != "unanswered"]
     if not both:
         return floor
     student = np.array([item.change != "same" for _, item in both])

@@ -69,6 +69,10 @@ class Status(StrEnum):
     ITEM_INVALID = "item_invalid"
 
 
+NOT_THE_MODELS_FAULT = (Status.ENGINE_ERROR, Status.ITEM_INVALID)
+"""Statuses that say nothing about a model; a pair with one of them is left out of every table."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grade:
     """A grader's finding about one reply.

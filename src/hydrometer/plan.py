@@ -97,14 +97,28 @@ def make_plan(
             student=_request(spec, item, messages, student_decoding, choice_method),
         )
         for task, number in tasks.items()
-        for item in task.items(number, spec.seed)
+        for item in task.items(_whole(task, number), spec.seed)
         for messages in (described(item.messages) if describe_tools else item.messages,)
     )
+
+
+def grouped(entries: Sequence[Entry]) -> tuple[tuple[Entry, ...], ...]:
+    """Return the entries in units of what is counted: one by one, or those that count only together as a whole."""
+    units: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        shared = entry.item.cluster if entry.task.together else entry.item.id
+        units.setdefault((entry.task.name, shared), []).append(entry)
+    return tuple(map(tuple, units.values()))
 
 
 def offers_tools(item: Item) -> bool:
     """Return whether an item's conversation offers tools."""
     return any(message.role == "tools" for message in item.messages)
+
+
+def _whole(task: Task, number: int) -> int:
+    """The number of items, rounded up to whole groups where they count only together: half of one says nothing."""
+    return number + (-number % task.group if task.together else 0)
 
 
 def _request(

@@ -16,6 +16,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from hydrometer.errors import UsageError
+from hydrometer.pairing import counted
 from hydrometer.result import AuditResult
 from hydrometer.spec import Budget
 from hydrometer.stats.monitor import latched
@@ -108,6 +109,8 @@ class PlanSpec:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pilot:
     """What a plan takes from a finished audit: how often the models differ and what an item costs.
+
+    Items that count only together are one item here, as in every table.
 
     Attributes:
         discordance: Per capability the share of items on which the models differ, drawn a little towards one half.
@@ -210,13 +213,17 @@ def read_pilot(result: AuditResult) -> Pilot:
         UsageError: No item of it was answered by both models.
     """
     squares: dict[str, list[float]] = {}
+    rows = counted(result.items)
+    for row in rows:
+        if row.base.value is not None and row.student.value is not None:
+            squares.setdefault(row.capability, []).append((row.student.value - row.base.value) ** 2)
+    # What counts as one item may take several questions.
+    each = len(result.items) / len(rows) if rows else 1.0
     tokens = []
     for item in result.items:
-        if item.base.value is not None and item.student.value is not None:
-            squares.setdefault(item.capability, []).append((item.student.value - item.base.value) ** 2)
-        counted = [reply.tokens for reply in (item.base, item.student) if reply.tokens is not None]
-        if counted:
-            tokens.append(sum(counted))
+        known = [reply.tokens for reply in (item.base, item.student) if reply.tokens is not None]
+        if known:
+            tokens.append(each * sum(known))
     if not squares:
         _refuse("the pilot has no item that both models answered: it says nothing to plan with")
     sides = [side for side in (result.base, result.student) if side.asked and side.seconds > 0.0]
@@ -225,7 +232,7 @@ def read_pilot(result: AuditResult) -> Pilot:
         discordance={name: (sum(d) + 1.0) / (len(d) + 2.0) for name, d in squares.items()},
         items={name: len(d) for name, d in squares.items()},
         tokens_per_item=sum(tokens) / len(tokens) if tokens else None,
-        seconds_per_item=sum(side.seconds / side.asked for side in sides) if len(sides) == 2 else None,
+        seconds_per_item=each * sum(side.seconds / side.asked for side in sides) if len(sides) == 2 else None,
     )
 
 

@@ -320,7 +320,12 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemResult:
-    """One item with both replies side by side."""
+    """One item with both replies side by side.
+
+    Attributes:
+        cluster: Items that share it are not independent; `""` is its own.
+        together: Items of its cluster if they count only together, as one pair; 0 where the item counts by itself.
+    """
 
     item_id: str
     task: str
@@ -332,6 +337,7 @@ class ItemResult:
     base: Reply
     student: Reply
     cluster: str = ""
+    together: int = 0
 
     @property
     def change(self) -> str:

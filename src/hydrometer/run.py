@@ -305,7 +305,7 @@ class Runner:
     def _floor_findings(
         self, floor: Floor, passes: Sequence[ItemResult], pools: Sequence[Pool]
     ) -> tuple[Finding, ...]:
-        planned = {pool.capability: pool.planned[-1] for pool in pools}
+        planned = {pool.capability: pool.pairs for pool in pools}
         return floor_findings(floor, passes, planned, margin=self.spec.margin, alpha=self.spec.alpha)
 
     def _spent(self, everyone: Sequence[Respondent]) -> dict[str, float]:

@@ -7,10 +7,12 @@ error rates, and what one capability saves serves the others.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import accumulate, chain
 
 from hydrometer.errors import UsageError
-from hydrometer.plan import Entry
+from hydrometer.plan import Entry, grouped
 from hydrometer.result import Course, Stopped, Verdict
 from hydrometer.spec import Budget
 from hydrometer.stats.monitor import chance_of_verdict
@@ -39,6 +41,11 @@ class Pool:
     def asked(self) -> int:
         """Items asked so far."""
         return self.planned[self.looks - 1] if self.looks else 0
+
+    @property
+    def pairs(self) -> int:
+        """Pairs that all its items make: items that count only together are one."""
+        return len(grouped(self.entries))
 
     @property
     def block(self) -> tuple[Entry, ...]:
@@ -73,6 +80,8 @@ class Pool:
 def make_pools(entries: Sequence[Entry], *, fixed: bool) -> tuple[Pool, ...]:
     """Return one pool per capability, in the order of the plan.
 
+    Looks are planned in what is counted and lie between items that count only together, never within.
+
     Args:
         entries: The plan.
         fixed: Whether there is only the look at the end.
@@ -80,10 +89,7 @@ def make_pools(entries: Sequence[Entry], *, fixed: bool) -> tuple[Pool, ...]:
     own: dict[str, list[Entry]] = {}
     for entry in entries:
         own.setdefault(entry.task.capability, []).append(entry)
-    return tuple(
-        Pool(name, _interleave(rows), (len(rows),) if fixed else look_counts(len(rows)))
-        for name, rows in own.items()
-    )
+    return tuple(_pool(name, rows, fixed=fixed) for name, rows in own.items())
 
 
 def next_block(pools: Sequence[Pool], room: float) -> dict[str, tuple[Entry, ...]]:
@@ -149,15 +155,20 @@ class Purse:
         return (self._budget.amount - used) / (used / items) if used > 0.0 else float("inf")
 
 
-def _interleave(entries: Sequence[Entry]) -> list[Entry]:
+def _pool(capability: str, entries: Sequence[Entry], *, fixed: bool) -> Pool:
+    units = _interleave(grouped(entries))
+    ends = list(accumulate(len(unit) for unit in units))
+    counts = (len(units),) if fixed else look_counts(len(units))
+    return Pool(capability, list(chain(*units)), tuple(ends[count - 1] for count in counts))
+
+
+def _interleave(units: Sequence[tuple[Entry, ...]]) -> list[tuple[Entry, ...]]:
     """Mix the tasks of a capability evenly, so that every prefix holds its tasks in proportion."""
-    totals: dict[str, int] = {}
-    for entry in entries:
-        totals[entry.task.name] = totals.get(entry.task.name, 0) + 1
-    seen: dict[str, int] = {}
+    totals = Counter(unit[0].task.name for unit in units)
+    seen: Counter[str] = Counter()
     places = []
-    for number, entry in enumerate(entries):
-        rank = seen.get(entry.task.name, 0)
-        seen[entry.task.name] = rank + 1
-        places.append(((rank + 0.5) / totals[entry.task.name], number))
-    return [entries[number] for _, number in sorted(places)]
+    for number, unit in enumerate(units):
+        name = unit[0].task.name
+        places.append(((seen[name] + 0.5) / totals[name], number))
+        seen[name] += 1
+    return [units[number] for _, number in sorted(places)]

@@ -14,7 +14,7 @@ from hydrometer.behaviours.registry import find
 from hydrometer.grading import grade_completion
 from hydrometer.items import Item, Kind, Thinking
 from hydrometer.outcomes import Completion, Finish, Status
-from hydrometer.pairing import Scores, count_statuses
+from hydrometer.pairing import Scores, count_statuses, counted
 from hydrometer.pairing import answered as answered_pairs
 from hydrometer.result import CapabilityResult, Course, Floor, ItemResult, Reply, TaskResult, TokenPrice
 from hydrometer.stats.estimate import Estimate
@@ -70,6 +70,7 @@ def collect_items(
             choices=question.item.choices,
             expected=question.item.answer,
             cluster=question.item.cluster,
+            together=question.task.group if question.task.together else 0,
             base=_reply(question, base[question.item.id], dialects[0], mode),
             student=_reply(question, student[question.item.id], dialects[1], mode),
         )
@@ -130,17 +131,17 @@ def core_estimate(
 def _table(
     items: Sequence[ItemResult], chances: Mapping[str, float], course: Course, floor: Floor | None
 ) -> CapabilityTable:
-    scores = Scores.of(items)
-    seen, counted = scores.looks(course)
+    rows, scores = counted(items), Scores.of(items)
+    seen, strictly = scores.looks(course)
     answered = scores.answered()
     noise = noise_floor(floor.flips, floor.estimate.n, max(answered.n, 1)) if floor else 0.0
     return CapabilityTable(
         answered=answered,
         strict=scores.strict(),
-        chance=sum(chances[item.task] for item in items) / len(items),
+        chance=sum(chances[row.task] for row in rows) / len(rows) if rows else 0.0,
         tasks=tuple(dict.fromkeys(item.task for item in items)),
         answered_looks=seen,
-        strict_looks=counted,
+        strict_looks=strictly,
         margin_floor=noise,
     )
 
@@ -202,15 +203,15 @@ def _price(name: str, items: Sequence[ItemResult]) -> TokenPrice:
         low=ratio.low,
         high=ratio.high,
         n=len(finished),
-        base_per_correct=_per_correct([i.base for i in items]),
-        student_per_correct=_per_correct([i.student for i in items]),
+        base_per_correct=_per_correct([i.base for i in counted(items)], [i.base for i in items]),
+        student_per_correct=_per_correct([i.student for i in counted(items)], [i.student for i in items]),
     )
 
 
-def _per_correct(replies: Sequence[Reply]) -> float | None:
+def _per_correct(scored: Sequence[Reply], sent: Sequence[Reply]) -> float | None:
     """Tokens spent per point scored; cut replies cost their tokens too."""
-    points = sum(reply.value or 0.0 for reply in replies)
-    spent = sum(reply.tokens or 0 for reply in replies)
+    points = sum(reply.value or 0.0 for reply in scored)
+    spent = sum(reply.tokens or 0 for reply in sent)
     return spent / points if points > 0 else None
 
 
@@ -256,8 +257,12 @@ def _signs(
 
 def _alarms(task: Task, items: Sequence[ItemResult]) -> Iterator[str]:
     """Sentences that point at the harness or the setup before they blame a model."""
-    for side, replies in (("base", [i.base for i in items]), ("student", [i.student for i in items])):
-        values = [reply.value for reply in replies if reply.value is not None]
+    rows = counted(items)
+    for side, replies, joint in (
+        ("base", [i.base for i in items], [row.base for row in rows]),
+        ("student", [i.student for i in items], [row.student for row in rows]),
+    ):
+        values = [reply.value for reply in joint if reply.value is not None]
         cut = sum(reply.status is Status.TRUNCATED for reply in replies)
         if not values:
             yield f"no reply of the {side} could be graded: look at the replies and the template first"

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hydrometer.outcomes import Grade, Status
+from hydrometer.outcomes import NOT_THE_MODELS_FAULT, Grade, Status
 
 
 def together(grades: Sequence[Grade]) -> Grade:
     """Return the one grade of a cluster: wrong if any is wrong, missing if any is missing, else right.
 
-    A wrong twin decides even where the other one is missing: no answer to that one could have saved the pair.
+    A wrong twin decides even where the other one is missing: no answer to that one could have saved the pair. Among
+    missing ones, what the model did itself comes before what it is not to blame for, for the same reason.
 
     Args:
         grades: Grades of all items of the cluster.
@@ -30,4 +31,5 @@ def together(grades: Sequence[Grade]) -> Grade:
     if wrong:
         return Grade.wrong(extracted, wrong[0].reason)
     missing = [grade for grade in grades if grade.status is not Status.GRADED]
+    missing.sort(key=lambda grade: grade.status in NOT_THE_MODELS_FAULT)
     return missing[0] if missing else Grade.right(extracted)

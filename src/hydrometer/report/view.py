@@ -253,6 +253,7 @@ class ItemView:
         change: `lost`, `gained`, `unanswered` or `same`.
         symbol: A symbol for the change.
         turns: The conversation, role and text.
+        note: That it counts only together with others; `""` where it counts by itself.
         sign_keys: Behaviours that show on either side, as `BehaviourRow.key`.
     """
 
@@ -268,6 +269,7 @@ class ItemView:
     title: str
     turns: tuple[Fact, ...]
     expected: str
+    note: str
     base: ReplyView
     student: ReplyView
     sign_keys: tuple[str, ...]

@@ -230,6 +230,11 @@ def course(course: Course) -> str:
     return f"{course.items:,} of {course.planned[-1]:,} items ({looks}): {why}"
 
 
+def together_sentence(number: int) -> str:
+    """Say that an item counts only together with others."""
+    return f"One of {number} questions that count only together: one point if all of them are right, else none."
+
+
 def floor_sentence(floor: Floor) -> str:
     """Say what the base does against itself."""
     found = floor.estimate

@@ -58,7 +58,7 @@ class Task(ABC):
         refusal_is_answer: Whether a refusal is graded like any reply instead of counting as none.
         group: Consecutive items made from one draw, such as the two twins of a minimal pair: `make` gets equal
             generators for them and tells them apart by the index. They share a `cluster`.
-        together: Whether the items of a cluster count only together, see `graders.together`.
+        together: Whether the items of a group count only together, see `graders.together`; chance is that of a group.
     """
 
     name: ClassVar[str]
@@ -101,11 +101,18 @@ class Task(ABC):
         """
         wanted = min(n, self.limit) if self.limit else n
         found: dict[str, Item] = {}
-        for index in range(wanted * 20 + 100):
-            if len(found) == wanted:
-                return tuple(found.values())
-            item = self.make(item_rng(self.name, seed, index // self.group), index)
-            found.setdefault(item.id, item)
+        clusters: set[str] = set()
+        for turn in range(wanted * 20 + 100):
+            if len(found) >= wanted:
+                return tuple(found.values())[:wanted]
+            first = turn * self.group
+            group = [self.make(item_rng(self.name, seed, turn), first + place) for place in range(self.group)]
+            own = {item.id: item for item in group}
+            shared = {item.cluster for item in group} if self.group > 1 else set()
+            # A group is new as a whole or left out as a whole, so that no cluster lacks an item or has one too many.
+            if not (own.keys() & found.keys() or shared & clusters):
+                found |= own
+                clusters |= shared
         msg = f"task {self.name!r} made only {len(found)} distinct items of {wanted}"
         raise HydrometerError(msg)
 

@@ -31,6 +31,7 @@ class Honesty(RepliedTask):
 
     name = "honesty"
     capability = "honesty"
+    version = 2
     summary = "twins of which one can be answered and one takes something untold or unreal for granted"
     refusal_is_answer = True
     group = 2
