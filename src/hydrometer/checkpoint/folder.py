@@ -207,7 +207,7 @@ def match_adapter(adapter: AdapterInfo, shapes: Mapping[str, Sequence[int]]) -> 
     known = {_core(name.removesuffix(".weight")): name for name in shapes if name.endswith(".weight")}
     found: dict[str, str] = {}
     for name, entry in adapter.tensors.items():
-        module, side = _lora_parts(name)
+        module, side = lora_parts(name)
         if module in found and not side:
             continue
         target = known.get(_core(module))
@@ -291,12 +291,13 @@ def _core(name: str) -> str:
     return name
 
 
-def _lora_parts(name: str) -> tuple[str, str]:
-    """Module and side (`A`, `B`, or `""` for other tensors) of an adapter's tensor."""
+def lora_parts(name: str) -> tuple[str, str]:
+    """Return module and side (`A`, `B`, or `""` for other tensors) of an adapter's tensor."""
     found = re.fullmatch(r"(.+)\.lora_(embedding_)?([AB])(\.\w+)?(\.weight)?", name)
     if found and not found[2]:
         return found[1], found[3]
-    return re.sub(r"\.(lora_\w+|weight|bias)(\.\w+)*$", "", name), ""
+    # Trained layers and copies of the base's own layer are kept under the name of what wraps them.
+    return re.sub(r"(\.(base_layer|modules_to_save))?\.(lora_\w+|weight|bias)(\.\w+)*$", "", name), ""
 
 
 def _check_lora_shape(
