@@ -220,7 +220,7 @@ def _numbers(type_name: str, raw: bytes, where: str) -> Rows:
     if can_decode(type_name):
         return decode(type_name, raw)
     weights, nbytes = _BLOCKS[type_name]
-    package = _package()
+    package = gguf_package()
     blocks = np.frombuffer(raw, np.uint8).reshape(-1, nbytes)
     found = np.empty(len(blocks) * weights, np.float32)
     step = max(1, _PIECE // weights)
@@ -239,7 +239,7 @@ def _numbers(type_name: str, raw: bytes, where: str) -> Rows:
 
 
 @cache
-def _package() -> Any:
+def gguf_package() -> Any:
     """The `gguf` package, loaded when blocks are read: headers and plain numbers do not need it."""
     try:
         return importlib.import_module("gguf")
