@@ -233,7 +233,7 @@ def _shifted_layers(base: Inventory, student: Inventory) -> Lineage | None:
     """Layers may have been taken out in front: look for the student's first and middle layer in the whole base."""
     if base.layers == student.layers:
         return None
-    role = next((r for r in _ROLES if _layers_with(base, r) and _layers_with(student, r)), None)
+    role = next((r for r in ROLES if _layers_with(base, r) and _layers_with(student, r)), None)
     if role is None:
         return None
     sources, targets = _layers_with(base, role), _layers_with(student, role)
@@ -267,7 +267,7 @@ def _permuted(base: Inventory, student: Inventory) -> tuple[int, int, float]:
     return 0, 0, 1.0
 
 
-_ROLES = (
+ROLES = (
     "mlp.up_proj", "self_attn.k_proj", "mlp.down_proj", "self_attn.o_proj", "linear_attn.in_proj_qkv",
     "self_attn.v_proj", "mlp.gate_proj", "self_attn.q_proj", "linear_attn.out_proj", "mlp.shared_expert.up_proj",
     "linear_attn.in_proj_qkvz",
@@ -296,7 +296,7 @@ def _choose(base: Inventory, pairing: Pairing) -> list[Place]:
 
 
 def _preference(role: str) -> int:
-    return _ROLES.index(role) if role in _ROLES else len(_ROLES)
+    return ROLES.index(role) if role in ROLES else len(ROLES)
 
 
 def _start(base: Inventory, place: Place) -> int:
