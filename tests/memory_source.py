@@ -79,7 +79,7 @@ def llama(seed: int, *, width: int = 64, ffn: int = 96, layers: int = 4, vocab: 
             found[f"{prefix}mlp.{part}_proj.weight"] = matrix(ffn, width)
         found[f"{prefix}mlp.down_proj.weight"] = matrix(width, ffn)
         found[f"{prefix}input_layernorm.weight"] = np.ones(width, np.float32)
-        found[f"{prefix}post_attention_layernorm.weight"] = 1.0 + 0.1 * matrix(width, 1)[:, 0]
+        found[f"{prefix}post_attention_layernorm.weight"] = bf16(1.0 + matrix(width, 1)[:, 0])
     return found
 
 

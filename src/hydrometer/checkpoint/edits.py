@@ -1,0 +1,317 @@
+"""What was done to a base: nothing, a copy in another format, a LoRA, dense training, a merge, or surgery.
+
+Every weight is compared over some of its rows; a few matrices of every role that moved are looked at more closely.
+All words are about files: "dense" says that the change has no low rank, not how it was trained.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from hydrometer.checkpoint.blocks import NOISE, Codes, compare_codes
+from hydrometer.checkpoint.changes import Change, measure, total_relative
+from hydrometer.checkpoint.grids import GRIDS, rounded
+from hydrometer.checkpoint.inventory import Inventory, Pairing, Weight
+from hydrometer.checkpoint.names import Place
+from hydrometer.checkpoint.rank import LEARN, TEST, Rank, find_rank
+from hydrometer.checkpoint.source import Rows
+from hydrometer.checkpoint.surgery import Surgery, find_surgery
+
+Kind = Literal["none", "cast", "quantised copy", "quantised fine-tune", "lora", "dense", "merge", "unknown"]
+
+LAYERS_PER_ROLE = 3
+"""Matrices of a role that are looked at closely: the first, the middle and the last that moved."""
+FAINT = 5e-4
+"""Changes below this hide in bfloat16's grid: neither a rank nor its absence can be shown."""
+_SHARE = 0.6
+"""Share of a role's matrices that must have a rank before the role has one."""
+_ON_GRID = 0.5
+"""Cosine between the change and a grid's rounding error from which the base was on that grid; by chance 0.001."""
+_FIT = 0.9
+"""Share of the change that other models must explain before the student is called a merge of them."""
+_VOCABULARY = ("embed_tokens", "lm_head", "embed_tokens_per_layer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """What was done to a base.
+
+    Attributes:
+        kind: The answer.
+        changes: How far every shared weight moved.
+        ranks: Matrix -> what its change looks like, for those looked at closely.
+        rank: Rank of the LoRA, 0 for other kinds.
+        grid: Grid that the base was rounded to before training, such as `NF4`; `""` for none.
+        weights: Other model -> its share in a merge; the base has the rest.
+        fit: Share of the change that the merge explains.
+        codes: Codes of quantised weights that the base explains.
+        surgery: What was cut or sewn on.
+        reason: Why there is no better answer, `""` if there is one.
+    """
+
+    kind: Kind
+    changes: tuple[Change, ...]
+    surgery: Surgery
+    ranks: Mapping[Place, Rank]
+    rank: int = 0
+    grid: str = ""
+    weights: tuple[tuple[str, float], ...] = ()
+    fit: float = 0.0
+    codes: tuple[Codes, ...] = ()
+    reason: str = ""
+
+    @property
+    def touched(self) -> tuple[Change, ...]:
+        """Weights that moved."""
+        return tuple(change for change in self.changes if change.changed)
+
+    @property
+    def relative(self) -> float:
+        """Median relative distance of the weights that moved."""
+        return total_relative(self.changes)
+
+    def roles(self) -> dict[str, tuple[int, int]]:
+        """Return for every role how many of its weights moved, and how many there are."""
+        every = Counter(_role(change.place) for change in self.changes)
+        moved = Counter(_role(change.place) for change in self.touched)
+        return {role: (moved[role], count) for role, count in sorted(every.items())}
+
+    def low_rank_roles(self) -> dict[str, int]:
+        """Return the rank of every role whose change has a low one."""
+        found: dict[str, list[int]] = {}
+        for place, rank in self.ranks.items():
+            found.setdefault(_role(place), []).append(rank.rank)
+        return {
+            role: _common(ranks)
+            for role, ranks in sorted(found.items())
+            if sum(rank > 0 for rank in ranks) >= _SHARE * len(ranks)
+        }
+
+
+def find_edit(
+    base: Inventory,
+    student: Inventory,
+    pairing: Pairing,
+    others: Sequence[Inventory] = (),
+    *,
+    full: bool = False,
+    advance: Callable[[], None] = lambda: None,
+) -> Edit:
+    """Find out what was done to a base.
+
+    Args:
+        base: The base, which the student comes from.
+        student: The student.
+        pairing: What they share.
+        others: Models that may have been merged into the student.
+        full: Compare every value instead of a sample of each weight.
+        advance: Called after each of the student's weights.
+    """
+    surgery = find_surgery(base, student, pairing)
+    changes = []
+    for place in student.weights:
+        origin = surgery.origin(place)
+        if (
+            origin is not None
+            and origin in base.weights
+            and _comparable(base.weights[origin], student.weights[place])
+        ):
+            changes.append(measure(base, student, place, origin, full=full))
+        advance()
+    edit = Edit(kind="none", changes=tuple(changes), surgery=surgery, ranks={})
+    if not changes:
+        return _with(edit, "unknown", reason="the two models share no tensor of the same name and width")
+    if not edit.touched:
+        return edit
+    if not any(change.cast_changed for change in changes):
+        return _with(edit, "cast")
+    return _look_closely(base, student, edit, others)
+
+
+def _look_closely(base: Inventory, student: Inventory, edit: Edit, others: Sequence[Inventory]) -> Edit:
+    codes = _codes(base, student, edit)
+    if codes:
+        return _quantised(base, edit, codes)
+    chosen = _chosen(student, edit)
+    if not chosen:
+        return _with(edit, "unknown", reason="no matrix that moved is large enough to be looked at")
+    blocks = {place: _blocks(base, student, edit.surgery, place) for place in chosen}
+    merged = _merge(edit, blocks, others)
+    if merged is not None:
+        return merged
+    grid = _grid(blocks)
+    if grid:
+        blocks = {place: (_on_grid(grid, ours), theirs) for place, (ours, theirs) in blocks.items()}
+        if all(np.array_equal(rounded(o, _dtype(student, p)), t) for p, (o, t) in blocks.items()):
+            return _with(edit, "quantised copy", grid=grid)
+    ranks = {
+        place: find_rank(ours, theirs, _dtype(student, place)) for place, (ours, theirs) in blocks.items()
+    }
+    return _trained(base, student, _with(edit, "dense", grid=grid, ranks=ranks))
+
+
+def _trained(base: Inventory, student: Inventory, edit: Edit) -> Edit:
+    """LoRA, dense, or too little to tell."""
+    low = edit.low_rank_roles()
+    roles = {_role(place) for place in edit.ranks}
+    if low and all(role in low or role.split(".")[-1] in _VOCABULARY for role in roles):
+        return _with(edit, "lora", rank=_common(list(low.values())))
+    if edit.grid:
+        return edit
+    coarse = _coarse_base(base, student, edit)
+    if coarse:
+        return _with(edit, "unknown", reason=coarse)
+    if edit.relative < FAINT:
+        return _with(edit, "unknown", reason=f"a change of {edit.relative:.1e} is too small to have a shape")
+    return edit
+
+
+def _coarse_base(base: Inventory, student: Inventory, edit: Edit) -> str:
+    """Why a quantised base cannot tell: its own rounding may be all or most of the distance."""
+    quantised = [place for place in edit.ranks if base.weights[_origin(edit, place)].meta.dtype in NOISE]
+    if not quantised:
+        return ""
+    copies = [compare_codes(student, base, place) for place in quantised if not edit.surgery.layers]
+    if copies and all(found is not None and found.origin == "base" for found in copies):
+        return "the base is a quantised copy of the student, which holds the same weights in finer steps"
+    noise = float(np.median([NOISE[base.weights[_origin(edit, p)].meta.dtype] for p in quantised]))
+    if edit.relative >= noise / 2:
+        return f"the base is quantised, which alone moves weights by {noise:.3f}: give it unquantised"
+    return ""
+
+
+def _codes(base: Inventory, student: Inventory, edit: Edit) -> tuple[Codes, ...]:
+    """Codes of quantised weights spread over the model."""
+    quantised = [c.place for c in edit.touched if student.weights[c.place].meta.dtype in NOISE]
+    chosen = _spread_by_role(quantised)
+    if edit.surgery.layers or edit.surgery.experts:
+        return ()
+    found = [compare_codes(base, student, place) for place in chosen]
+    return tuple(codes for codes in found if codes is not None)
+
+
+def _quantised(base: Inventory, edit: Edit, codes: Sequence[Codes]) -> Edit:
+    edit = _with(edit, "unknown", codes=tuple(codes))
+    origins = {found.origin for found in codes}
+    if origins == {"base"}:
+        return _with(edit, "quantised copy")
+    coarse = [
+        NOISE[base.weights[c.place].meta.dtype] for c in codes if base.weights[c.place].meta.dtype in NOISE
+    ]
+    relative = float(np.median([found.relative for found in codes]))
+    if coarse and relative >= float(np.median(coarse)) / 2:
+        noise = float(np.median(coarse))
+        what = f"the base is quantised too, which alone moves weights by {noise:.3f}: give it unquantised"
+        return _with(edit, "unknown", reason=what)
+    if "unrelated" in origins and "fine-tune" not in origins:
+        return _with(edit, "unknown", reason="its codes have nothing to do with the base's weights")
+    return _with(edit, "quantised fine-tune")
+
+
+def _merge(edit: Edit, blocks: Mapping[Place, tuple[Rows, Rows]], others: Sequence[Inventory]) -> Edit | None:
+    """Least squares of the change on those of other models: weights of a merge, or how far an interpolation went."""
+    shares, fits = [], []
+    for place, (ours, theirs) in blocks.items():
+        usable = [place in o.weights and o.weights[place].rows >= len(ours) for o in others]
+        if not others or not all(usable) or any(o.weights[place].width != ours.shape[1] for o in others):
+            return None
+        steps = [(o.values(place, 0, len(ours)) - ours).ravel().astype(np.float64) for o in others]
+        change = (theirs - ours).ravel().astype(np.float64)
+        matrix = np.stack(steps, axis=1)
+        solution, *_ = np.linalg.lstsq(matrix.T @ matrix, matrix.T @ change, rcond=1e-9)
+        left = change - matrix @ solution
+        shares.append(solution)
+        fits.append(1.0 - float(left @ left) / max(float(change @ change), 1e-300))
+    fit = float(np.median(fits))
+    if fit < _FIT:
+        return None
+    mean = np.median(shares, axis=0)
+    names = tuple((o.source.label, float(share)) for o, share in zip(others, mean, strict=True))
+    return _with(edit, "merge", weights=names, fit=fit)
+
+
+def _grid(blocks: Mapping[Place, tuple[Rows, Rows]]) -> str:
+    """The grid whose rounding error the change contains, in most of the matrices."""
+    found: Counter[str] = Counter()
+    for ours, theirs in blocks.values():
+        for name in GRIDS:
+            error = _on_grid(name, ours) - ours
+            found[name] += _cosine(theirs - ours, error) >= _ON_GRID
+    name, count = found.most_common(1)[0]
+    return name if count > len(blocks) / 2 else ""
+
+
+def _on_grid(name: str, rows: Rows) -> Rows:
+    """Rows on a grid; unchanged where its blocks do not fit."""
+    found = GRIDS[name](rows)
+    return rows if found is None else found
+
+
+def _cosine(first: Rows, second: Rows) -> float:
+    sizes = float(np.linalg.norm(first)) * float(np.linalg.norm(second))
+    return float(np.vdot(first, second)) / sizes if sizes else 0.0
+
+
+def _chosen(student: Inventory, edit: Edit) -> list[Place]:
+    """Matrices that moved and are large enough, some of every role."""
+    matrices = [c.place for c in edit.touched if c.place.role.split(".")[-1] not in _VOCABULARY]
+    large = [p for p in matrices if student.weights[p].rows >= 24 and student.weights[p].width >= 16]
+    return _spread_by_role([p for p in large if student.weights[p].matrix])
+
+
+def _spread_by_role(places: Sequence[Place]) -> list[Place]:
+    """First, middle and last of every role."""
+    roles: dict[str, list[Place]] = {}
+    for place in sorted(places):
+        roles.setdefault(_role(place), []).append(place)
+    chosen = []
+    for found in roles.values():
+        count = min(LAYERS_PER_ROLE, len(found))
+        chosen += [found[round(i)] for i in np.linspace(0, len(found) - 1, count)]
+    return chosen
+
+
+def _blocks(base: Inventory, student: Inventory, surgery: Surgery, place: Place) -> tuple[Rows, Rows]:
+    """First rows of a matrix in both models, a whole number of 128 where it has so many (FP8 scales need that)."""
+    origin = surgery.origin(place) or place
+    rows = min(LEARN + TEST, base.weights[origin].rows, student.weights[place].rows)
+    rows = rows // 128 * 128 or rows
+    found = base.values(origin, 0, rows), student.values(place, 0, rows)
+    good = np.isfinite(found[0]) & np.isfinite(found[1])
+    if good.all():
+        return found
+    # What is no number is counted elsewhere; here it would spoil everything else.
+    return np.where(good, found[0], np.float32(0.0)), np.where(good, found[1], np.float32(0.0))
+
+
+def _comparable(ours: Weight, theirs: Weight) -> bool:
+    """Whether rows can be subtracted: same width, and the same rows or more tokens."""
+    vocabulary = theirs.place.role in _VOCABULARY
+    return ours.width == theirs.width and (ours.rows == theirs.rows or vocabulary)
+
+
+def _origin(edit: Edit, place: Place) -> Place:
+    return edit.surgery.origin(place) or place
+
+
+def _dtype(student: Inventory, place: Place) -> str:
+    return student.weights[place].meta.dtype
+
+
+def _role(place: Place) -> str:
+    return place.role if place.group in ("", "text") else f"{place.group}.{place.role}"
+
+
+def _common(ranks: Sequence[int]) -> int:
+    """The most common rank, the larger of equally common ones."""
+    counts = Counter(rank for rank in ranks if rank > 0)
+    return max(counts, key=lambda rank: (counts[rank], rank)) if counts else 0
+
+
+def _with(edit: Edit, kind: Kind, **values: object) -> Edit:
+    return replace(edit, kind=kind, **values)  # type: ignore[arg-type]
