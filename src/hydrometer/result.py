@@ -165,6 +165,29 @@ class CapabilityResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Efficiency:
+    """What the student gets out of its tokens, over the generated items that are asked in every run.
+
+    Attributes:
+        ratio: Tokens spent per point scored, student over base; below 1 the student gets more out of a token.
+        low: Lower end of its interval.
+        high: Upper end.
+        n: Items behind it; a reply without an answer spends its tokens and scores nothing.
+        noninferior: One-sided p-value against "the student loses the margin or more".
+        shorter: The same against "its replies are as long or longer".
+        shown: Whether it is shown to be both not worse by the margin and shorter.
+    """
+
+    ratio: float
+    low: float
+    high: float
+    n: int
+    noninferior: float
+    shorter: float
+    shown: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskResult:
     """One task: its estimate and what became of its items on each side.
 
@@ -369,6 +392,8 @@ class AuditResult:
         environment: Machine and packages.
         evidence: Path of the evidence store, relative to the audit's folder.
         seconds: Wall time of the audit.
+        efficiency: Tokens per point scored, and whether the student is both not worse and shorter; None without
+            generated replies.
         core: Difference over all capabilities with equal weights, from the items up to each one's first look, which
             are always asked: a mean over capabilities that stopped early would be biased.
         floor: The base against itself, where that was asked for.
@@ -396,6 +421,7 @@ class AuditResult:
     evidence: str
     seconds: float
     core: Estimate | None = None
+    efficiency: Efficiency | None = None
     floor: Floor | None = None
     cuts: tuple[CutReplies, ...] = ()
     budgets: tuple[BudgetPoint, ...] = ()

@@ -47,6 +47,7 @@ from hydrometer.summary import (
     capability_tables,
     collect_items,
     core_estimate,
+    efficiency,
     task_results,
     token_prices,
 )
@@ -361,6 +362,9 @@ class Runner:
             evidence=str(self.store.path.name),
             seconds=time.perf_counter() - self._clock,
             core=core_estimate(evidence.items, courses, alpha=self.spec.alpha),
+            efficiency=efficiency(
+                evidence.items, courses, margin=self.spec.margin, alpha=self.spec.alpha
+            ),
             floor=evidence.floor,
             cuts=cut_replies(evidence.items, alpha=self.spec.alpha),
             budgets=budget_points(evidence.items, alpha=self.spec.alpha),

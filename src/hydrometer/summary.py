@@ -9,17 +9,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+import numpy as np
+
 from hydrometer.behaviours.base import Observed
 from hydrometer.behaviours.registry import find
 from hydrometer.grading import grade_completion
 from hydrometer.items import Item, Kind, Thinking
-from hydrometer.outcomes import Completion, Finish, Status
-from hydrometer.pairing import Scores, count_statuses, counted
+from hydrometer.outcomes import NOT_THE_MODELS_FAULT, Completion, Finish, Status
+from hydrometer.pairing import Scores, cluster_labels, count_statuses, counted
 from hydrometer.pairing import answered as answered_pairs
-from hydrometer.result import CapabilityResult, Course, Floor, ItemResult, Reply, TaskResult, TokenPrice
-from hydrometer.stats.estimate import Estimate
+from hydrometer.result import (
+    CapabilityResult,
+    Course,
+    Efficiency,
+    Floor,
+    ItemResult,
+    Reply,
+    TaskResult,
+    TokenPrice,
+)
+from hydrometer.stats.estimate import Estimate, Paired
 from hydrometer.stats.floor import noise_floor
-from hydrometer.stats.lengths import length_ratio
+from hydrometer.stats.lengths import length_ratio, pareto, tokens_per_point_ratio
 from hydrometer.stats.paired import estimate
 from hydrometer.stats.panel import panel_estimate
 from hydrometer.tasks.base import Task
@@ -121,11 +132,44 @@ def core_estimate(
     Those are asked whatever comes out; a mean over everything that was asked would be biased, for a capability stops
     early where chance helped. None where nothing was answered.
     """
-    panels = []
-    for name, course in courses.items():
-        own = [item for item in items if item.capability == name]
-        panels.append(answered_pairs(own[: course.planned[0]]))
+    panels = [answered_pairs(rows) for rows in _first_looks(items, courses)]
     return panel_estimate(panels, 1.0 - alpha)
+
+
+def efficiency(
+    items: Sequence[ItemResult], courses: Mapping[str, Course], *, margin: float, alpha: float
+) -> Efficiency | None:
+    """Return what the student gets out of its tokens, over the items of `core_estimate` whose replies are generated.
+
+    None where nothing was generated or no tokens were counted.
+    """
+    rows = [
+        item
+        for own in _first_looks(items, courses)
+        for item in counted(own)
+        if not item.choices
+        and None not in (item.base.tokens, item.student.tokens)
+        and not {item.base.status, item.student.status} & set(NOT_THE_MODELS_FAULT)
+    ]
+    if not rows:
+        return None
+    sides = [row.base for row in rows], [row.student for row in rows]
+    scores = [np.array([reply.value or 0.0 for reply in side]) for side in sides]
+    base, student = (np.array([float(reply.tokens or 0) for reply in side]) for side in sides)
+    clusters = cluster_labels([row.cluster or row.item_id for row in rows])
+    paired = Paired(base=scores[0], student=scores[1], clusters=clusters)
+    ratio = tokens_per_point_ratio(paired, base, student, 1.0 - alpha)
+    both = pareto(paired, base, student, margin=margin, alpha=alpha)
+    return Efficiency(
+        ratio=ratio.ratio, low=ratio.low, high=ratio.high, n=ratio.n, noninferior=both.noninferior,
+        shorter=both.shorter, shown=both.shown,
+    )  # fmt: skip
+
+
+def _first_looks(items: Sequence[ItemResult], courses: Mapping[str, Course]) -> list[list[ItemResult]]:
+    """Items of each capability up to its first look: those that are asked whatever comes out."""
+    own = {name: [item for item in items if item.capability == name] for name in courses}
+    return [own[name][: course.planned[0]] for name, course in courses.items()]
 
 
 def _table(

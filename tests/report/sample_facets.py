@@ -12,6 +12,7 @@ from hydrometer.result import (
     BudgetPoint,
     Course,
     CutReplies,
+    Efficiency,
     Floor,
     ItemResult,
     Stopped,
@@ -156,6 +157,9 @@ def full(**more: object) -> AuditResult:
         "capabilities": tuple(replace(row, course=courses_.get(row)) for row in CAPABILITIES),
         "items": shown_items(),
         "core": estimate(0.58, 0.555, -0.05, 0.001, n=420, **WHOLE),
+        "efficiency": Efficiency(
+            ratio=1.31, low=1.12, high=1.55, n=84, noninferior=0.21, shorter=0.98, shown=False
+        ),
         "floor": Floor(
             estimate=estimate(0.58, 0.58, -0.004, 0.004, n=420, gained=1, lost=1, p_value=1.0, **WHOLE),
             excess=0.12,

@@ -143,6 +143,9 @@ def _figures(result: AuditResult) -> tuple[Fact, ...]:
     figures = []
     if result.core is not None:
         figures.append(Fact(label="Overall", value=words.core_sentence(result.core)))
+    if result.efficiency is not None:
+        value = words.efficiency_sentence(result.efficiency, result.spec.margin)
+        figures.append(Fact(label="Price", value=value))
     if any(row.course for row in result.capabilities):
         figures.append(Fact(label="Asked", value=words.asked_sentence(result.capabilities)))
     if result.floor is not None:

@@ -15,6 +15,7 @@ from hydrometer.result import (
     CapabilityResult,
     Course,
     CutReplies,
+    Efficiency,
     Floor,
     Stopped,
     TokenPrice,
@@ -195,6 +196,23 @@ def core_sentence(core: Estimate) -> str:
     return (
         f"{points(core.difference)} points {interval(core.low, core.high)} over all capabilities with equal weights, "
         f"from the {core.n:,} items that are asked in every run."
+    )
+
+
+def efficiency_sentence(found: Efficiency, margin: float) -> str:
+    """Say what the student gets out of its tokens, and whether it is a trade without a loss."""
+    if found.high >= UNBOUNDED_RATIO:
+        lead = f"Tokens per point scored cannot be compared on {found.n:,} items."
+    else:
+        lead = (
+            f"x{found.ratio:.2f} [{found.low:.2f}, {found.high:.2f}] tokens per point scored, student over base, from "
+            f"{found.n:,} items that are asked in every run."
+        )
+    trade = f"both shorter and not worse by {margin_words(margin)} points"
+    if found.shown:
+        return f"{lead} It is shown to be {trade}: {p_value(max(found.noninferior, found.shorter))}."
+    return (
+        f"{lead} Not shown to be {trade} (shorter {p_value(found.shorter)}, not worse {p_value(found.noninferior)})."
     )
 
 
