@@ -166,7 +166,7 @@ MISBEHAVING: dict[str, tuple[Callable[[RangeServer], None], type[HydrometerError
     "no length": (_set(lie="bytes 0-9/*"), ModelError, "does not serve ranges"),
     "nonsense": (_set(lie="x"), ModelError, "does not serve ranges"),
     "compressed": (_set(compress=True), ModelError, "does not serve ranges|no valid JSON"),
-    "in circles": (_set(circle=True), HydrometerError, "place to the next|breaks off every answer"),
+    "in circles": (_set(circle=True), HydrometerError, "redirects every answer"),
     "teapot": (_set(status=418), ModelError, "answers 418"),
     "no such repository": (_set(status=401, code="RepoNotFound"), ModelError, "no such repository"),
     "no such revision": (_set(status=404, code="RevisionNotFound"), ModelError, "no such revision"),

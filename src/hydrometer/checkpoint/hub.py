@@ -108,7 +108,7 @@ class HubFolder:
             refuse_status(answer, where)
             if answer.whole:
                 return answer.body
-        msg = f"{where}: the server breaks off every answer: try again later, or download the model"
+        msg = f"{where}: the server breaks off or redirects every answer: try again later, or download the model"
         raise EngineUnavailableError(msg)
 
     def _pin(self, commit: str) -> None:
