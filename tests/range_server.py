@@ -23,7 +23,7 @@ class RangeServer:
         busy: Answers 503 so many times first.
         ranges: Whether it knows ranges.
         cut: Bytes of each body to leave out, so many times as `cuts` says.
-        lie: Changes the `Content-Range` header.
+        lie: Stands for the `Content-Range` header; may use first byte, last byte and size.
         cdn: Sends weights from another path, whose address expires after `valid` uses.
         code: `X-Error-Code` for everything.
         status: Status for everything, 0 for the right one.
@@ -118,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
         if start >= len(raw):
             self._plain(416)
             return
-        place = self.owner.lie or f"bytes {start}-{stop - 1}/{len(raw)}"
+        place = (self.owner.lie or "bytes {}-{}/{}").format(start, stop - 1, len(raw))
         self._send(raw[start:stop], 206, **{"Content-Range": place})
 
     def _send(self, body: bytes, status: int, **headers: str) -> None:

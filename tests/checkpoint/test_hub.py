@@ -85,10 +85,10 @@ def test_a_sample_of_rows_comes_in_few_requests(repo: Path, server: RangeServer)
     folder = hub(server)
     far, near = open_safetensors(folder), open_safetensors(LocalFolder(repo))
     before = folder.web.requests
-    norms = [(name, 0, 64) for name in far.tensors if "norms" in name]
+    norms = [(name, 0, 64) for name in far.tensors if name.endswith((".0", ".4", ".8"))]
     matrices = [(f"model.layers.{i}.mlp.up_proj.weight", 100, 164) for i in range(0, SHARDS, 2)]
     prefetch(far, norms + matrices)
-    # Forty small tensors of a shard lie together: one request for them, one for the rows of its matrix.
+    # The small tensors of a shard lie close together: one request for them, one for the rows of its matrix.
     assert folder.web.requests - before <= SHARDS + 4
     asked = len(server.asked)
     for name, start, stop in norms + matrices:
@@ -194,7 +194,7 @@ def test_a_server_that_ignores_ranges_does_not_get_to_send_a_whole_file(server: 
 
 def test_a_file_that_changes_between_requests(repo: Path, server: RangeServer) -> None:
     far = open_safetensors(hub(server))
-    server.lie = "bytes 0-9/12345"
+    server.lie = "bytes {}-{}/99999999"
     with pytest.raises(ModelError, match="the file changed"):
         far.bits("model.layers.5.mlp.down_proj.weight", 0, 1)
 
