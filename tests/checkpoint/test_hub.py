@@ -160,7 +160,7 @@ def _set(**values: Any) -> Callable[[RangeServer], None]:
 MISBEHAVING: dict[str, tuple[Callable[[RangeServer], None], type[HydrometerError], str]] = {
     "no ranges": (_set(ranges=False), ModelError, "does not serve ranges"),
     "always busy": (_set(busy=10**6), EngineUnavailableError, "it answers 503"),
-    "bodies of nothing": (_set(cut=10**9, cuts=10**6), EngineUnavailableError, "breaks off every answer"),
+    "bodies of nothing": (_set(cut=10**9, cuts=10**6), EngineUnavailableError, "breaks off"),
     "another place": (_set(lie="bytes 7-9/1000000"), ModelError, "other bytes than were asked"),
     "another length": (_set(lie="bytes 0-99999999/100000000"), ModelError, "other bytes than were asked"),
     "no length": (_set(lie="bytes 0-9/*"), ModelError, "does not serve ranges"),
