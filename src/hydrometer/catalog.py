@@ -73,6 +73,7 @@ TASKS: dict[str, str] = {
     "nuance": "hydrometer.tasks.nuance:Nuance",
     "honesty": "hydrometer.tasks.honesty:Honesty",
     "conversation": "hydrometer.tasks.conversation:Conversation",
+    "confidence": "hydrometer.tasks.confidence:Confidence",
     "competition_math": "hydrometer.tasks.competition_math:CompetitionMath",
 }
 """Name to `module:Class`."""

@@ -284,6 +284,49 @@ class BehaviourResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationResult:
+    """How stated confidences fit the answers on each side, over items that both answered with one.
+
+    Attributes:
+        asked: Items that asked for a confidence.
+        base_stated: Of those, items on which the base stated one.
+        student_stated: The same for the student.
+        n: Items that both models answered with a confidence; what follows is over them.
+        base_confidence: Mean stated confidence of the base, in 0..1.
+        student_confidence: The same for the student.
+        base_right: Share of right answers of the base.
+        student_right: The same for the student.
+        level: Change of mean(confidence - right) from base to student: above 0 it claims more, relative to what it
+            gets right.
+        slope: Change of mean((confidence - right) logit confidence): above 0 its confidences are more extreme than
+            they earn.
+        level_p: Two-sided p-value of "no change of level", after Holm over the two.
+        slope_p: The same of the slope.
+        level_shown: Whether the change of level is shown.
+        slope_shown: The same of the slope.
+        brier: Change of the mean squared error of the confidences; below 0 is better.
+        brier_p: Two-sided p-value of "no change" of it.
+    """
+
+    asked: int
+    base_stated: int
+    student_stated: int
+    n: int
+    base_confidence: float
+    student_confidence: float
+    base_right: float
+    student_right: float
+    level: float
+    slope: float
+    level_p: float
+    slope_p: float
+    level_shown: bool
+    slope_shown: bool
+    brier: float
+    brier_p: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TokenPrice:
     """What the replies cost, over generated items that both models finished.
 
@@ -321,6 +364,7 @@ class Reply:
         think_state: How the think block looked (`none`, `closed`, `empty`, `unclosed`, `orphan`).
         scores: Log-probability of each choice, empty for generated replies.
         signs: Behaviours that show in it, each as `name: what was seen`.
+        confidence: How sure it says to be, in 0..1; None where it was not asked or says nothing.
     """
 
     key: str
@@ -334,6 +378,7 @@ class Reply:
     tokens: int | None
     scores: tuple[float, ...] = ()
     signs: tuple[str, ...] = ()
+    confidence: float | None = None
 
     @property
     def grade(self) -> Grade:
@@ -348,6 +393,7 @@ class ItemResult:
     Attributes:
         cluster: Items that share it are not independent; `""` is its own.
         together: Items of its cluster if they count only together, as one pair; 0 where the item counts by itself.
+        asks_confidence: Whether the models were asked how sure they are.
     """
 
     item_id: str
@@ -361,6 +407,7 @@ class ItemResult:
     student: Reply
     cluster: str = ""
     together: int = 0
+    asks_confidence: bool = False
 
     @property
     def change(self) -> str:
@@ -401,6 +448,7 @@ class AuditResult:
         budgets: Scores at smaller token budgets, per capability with generated replies.
         tiers: Scores per difficulty tier.
         behaviours: Behaviours that show on either side, largest excess first.
+        calibration: How stated confidences fit the answers, where they were asked for.
         template_shares: Weights and chat template told apart, where that was asked for: over the whole panel first.
         swapped: The items of that panel, each model under the other's template.
     """
@@ -427,6 +475,7 @@ class AuditResult:
     budgets: tuple[BudgetPoint, ...] = ()
     tiers: tuple[TierResult, ...] = ()
     behaviours: tuple[BehaviourResult, ...] = ()
+    calibration: CalibrationResult | None = None
     template_shares: tuple[TemplateShares, ...] = ()
     swapped: tuple[ItemResult, ...] = ()
 

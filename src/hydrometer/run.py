@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 from hydrometer.asking import Opener, Respondent
 from hydrometer.behaviours.registry import BEHAVIOURS
+from hydrometer.calibrated import calibration_result
 from hydrometer.crossed import check_swapped, same_templates, template_shares
 from hydrometer.engines.base import Capabilities, EngineSettings
 from hydrometer.errors import UsageError
@@ -370,6 +371,7 @@ class Runner:
             budgets=budget_points(evidence.items, alpha=self.spec.alpha),
             tiers=tier_results(evidence.items, alpha=self.spec.alpha),
             behaviours=behaviour_results(evidence.items, BEHAVIOURS, alpha=self.spec.alpha),
+            calibration=calibration_result(evidence.items, alpha=self.spec.alpha),
             template_shares=template_shares(evidence.items, evidence.swapped, alpha=self.spec.alpha),
             swapped=evidence.swapped,
         )

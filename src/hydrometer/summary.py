@@ -13,6 +13,7 @@ import numpy as np
 
 from hydrometer.behaviours.base import Observed
 from hydrometer.behaviours.registry import find
+from hydrometer.graders.confidence import split_confidence
 from hydrometer.grading import grade_completion
 from hydrometer.items import Item, Kind, Thinking
 from hydrometer.outcomes import NOT_THE_MODELS_FAULT, Completion, Finish, Status
@@ -82,6 +83,7 @@ def collect_items(
             expected=question.item.answer,
             cluster=question.item.cluster,
             together=question.task.group if question.task.together else 0,
+            asks_confidence=question.task.asks_confidence,
             base=_reply(question, base[question.item.id], dialects[0], mode),
             student=_reply(question, student[question.item.id], dialects[1], mode),
         )
@@ -275,6 +277,7 @@ def _reply(question: Question, kept: Kept, dialect: str, mode: Thinking) -> Repl
         tokens=None if question.item.choices else completion.completion_tokens,
         scores=tuple(choice.logprob for choice in completion.choices),
         signs=() if question.item.choices else _signs(question.item, completion, split, dialect, mode),
+        confidence=split_confidence(split.answer)[1] if question.task.asks_confidence else None,
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hydrometer.behaviours.registry import BEHAVIOURS
+from hydrometer.calibrated import calibration_result
 from hydrometer.canon import canonical_json
 from hydrometer.catalog import task_of
 from hydrometer.crossed import template_shares
@@ -224,6 +225,7 @@ def _tables(result: AuditResult, again: _Again, swapped: tuple[ItemResult, ...])
         "budgets": budget_points(items, alpha=alpha),
         "tiers": tier_results(items, alpha=alpha),
         "behaviours": behaviour_results(items, BEHAVIOURS, alpha=alpha),
+        "calibration": calibration_result(items, alpha=alpha),
         "template_shares": template_shares(items, swapped, alpha=alpha),
     }
 

@@ -10,6 +10,7 @@ from hydrometer.report import words
 from hydrometer.report.facets_view import (
     build_behaviours,
     build_budgets,
+    build_confidences,
     build_cuts,
     build_flips,
     build_tiers,
@@ -92,6 +93,8 @@ def build_view(result: AuditResult) -> ReportView:
         budgets=build_budgets(result.budgets),
         tiers=build_tiers(result.tiers),
         behaviours=build_behaviours(result.behaviours, result.items),
+        calibration=words.calibration_sentence(result.calibration) if result.calibration else "",
+        confidences=build_confidences(result.calibration) if result.calibration else (),
         template=template_sentence(result.template_shares),
         shares=build_shares(result.template_shares),
         tasks=tuple(_task(task) for task in result.tasks),

@@ -7,8 +7,15 @@ from collections.abc import Sequence
 from hydrometer.facets import ranking_flips
 from hydrometer.report import words
 from hydrometer.report.curves import Curves, budget_curves, common_top, tier_curves
-from hydrometer.report.view import BehaviourRow, Chart, ChartRow, CutRow
-from hydrometer.result import BehaviourResult, BudgetPoint, CutReplies, ItemResult, TierResult
+from hydrometer.report.view import BehaviourRow, Chart, ChartRow, CutRow, Fact
+from hydrometer.result import (
+    BehaviourResult,
+    BudgetPoint,
+    CalibrationResult,
+    CutReplies,
+    ItemResult,
+    TierResult,
+)
 from hydrometer.stats.estimate import Estimate
 
 MANY_CUT = 0.05
@@ -92,6 +99,25 @@ def build_behaviours(
             anchors=tuple(item_anchor(item) for item in row.items if item in held),
         )
         for row in rows
+    )
+
+
+def build_confidences(found: CalibrationResult) -> tuple[Fact, ...]:
+    """Return the figures behind the sentence on calibration."""
+    return (
+        Fact(
+            label="Stated a confidence",
+            value=f"base {found.base_stated:,}, student {found.student_stated:,} of {found.asked:,} items",
+        ),
+        Fact(
+            label="Change of level",
+            value=f"{words.points(found.level)} points, {words.p_value(found.level_p)} after Holm's correction",
+        ),
+        Fact(
+            label="Change of slope",
+            value=f"{found.slope:+.3f}, {words.p_value(found.slope_p)} after Holm's correction",
+        ),
+        Fact(label="Change of squared error", value=f"{found.brier:+.3f}, {words.p_value(found.brier_p)}"),
     )
 
 

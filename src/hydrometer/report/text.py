@@ -151,3 +151,5 @@ def _beside(view: ReportView) -> Iterator[tuple[str, str]]:
     for behaviour in view.behaviours:
         if behaviour.shown:
             yield "Behaves", behaviour.sentence
+    if view.calibration:
+        yield "Claims", view.calibration

@@ -304,6 +304,8 @@ class ReportView:
         behaviours: Behaviours that show on either side, largest excess first.
         template: What the chat template did and what the weights did, in words; `""` where that was not asked.
         shares: The same in numbers.
+        calibration: How stated confidences fit the answers, in one sentence; `""` where none were asked for.
+        confidences: The same in numbers.
         differences: Rows of `findings` that are not equal.
         items: Every item, changed ones first.
         changes: Number of items by change.
@@ -331,6 +333,8 @@ class ReportView:
     budgets: tuple[Chart, ...]
     tiers: tuple[Chart, ...]
     behaviours: tuple[BehaviourRow, ...]
+    calibration: str
+    confidences: tuple[Fact, ...]
     template: str
     shares: tuple[ShareRow, ...]
     tasks: tuple[TaskRow, ...]

@@ -12,6 +12,7 @@ from hydrometer.outcomes import Status
 from hydrometer.result import (
     BehaviourResult,
     BudgetPoint,
+    CalibrationResult,
     CapabilityResult,
     Course,
     CutReplies,
@@ -308,6 +309,27 @@ def behaviour_sentence(row: BehaviourResult) -> str:
     if "identity" in row.behaviour.lower():
         return f"{text}; style, no proof of who the teacher was"
     return text if row.fault else f"{text}; style, not a fault"
+
+
+def calibration_sentence(found: CalibrationResult) -> str:
+    """Say how sure both models say they are, what they get right, and whether that fit changed."""
+    if not found.n:
+        return "No item was answered by both models with a confidence, so nothing can be said of it."
+    text = (
+        f"asked how sure it is, the student says {percent(found.student_confidence)} % and is right on "
+        f"{percent(found.student_right)} %, the base says {percent(found.base_confidence)} % and is right on "
+        f"{percent(found.base_right)} % of {found.n:,} {_plural(found.n, 'item', 'items')}."
+    )
+    if found.level_shown:
+        more = "more" if found.level > 0 else "less"
+        return (
+            f"{text} It claims {more} than the base, relative to what it gets right: {points(found.level)} points "
+            f"({p_value(found.level_p)})."
+        )
+    if found.slope_shown:
+        more = "more" if found.slope > 0 else "less"
+        return f"{text} Its confidences became {more} extreme than they earn ({p_value(found.slope_p)})."
+    return f"{text} No change of calibration is shown ({p_value(min(found.level_p, found.slope_p))})."
 
 
 def verdict_sentence(verdict: Verdict, margin: float) -> str:

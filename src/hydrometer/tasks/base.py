@@ -59,6 +59,7 @@ class Task(ABC):
         group: Consecutive items made from one draw, such as the two twins of a minimal pair: `make` gets equal
             generators for them and tells them apart by the index. They share a `cluster`.
         together: Whether the items of a group count only together, see `graders.together`; chance is that of a group.
+        asks_confidence: Whether its items ask how sure the model is, see `graders.confidence`.
     """
 
     name: ClassVar[str]
@@ -73,6 +74,7 @@ class Task(ABC):
     refusal_is_answer: ClassVar[bool] = False
     group: ClassVar[int] = 1
     together: ClassVar[bool] = False
+    asks_confidence: ClassVar[bool] = False
 
     def unavailable(self) -> str:
         """Return why the task cannot run on this machine, with the cure; `""` if it can."""

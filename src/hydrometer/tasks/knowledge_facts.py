@@ -35,12 +35,13 @@ class KnowledgeFacts(TableTask):
 
     def make(self, rng: Random, index: int) -> Item:
         """Make item `index`: a fact of the table with three answers of its group, drawn anew for each seed."""
-        fact = _facts()[self.place(index)]
+        fact = facts()[self.place(index)]
         return self.choice_item(rng, fact.question, fact.right, rng.sample(fact.others, 3), fact.tier)
 
 
 @cache
-def _facts() -> tuple[Fact, ...]:
+def facts() -> tuple[Fact, ...]:
+    """Return all facts of the table."""
     return tuple(
         Fact(
             f"{group['question'].format(subject)} Reply with only the answer.",
