@@ -21,6 +21,10 @@ def test_forms(tmp_path: Path) -> None:
     server = parse_ref("http://127.0.0.1:8080/v1/#a/b")
     assert (server.engine, server.target, server.model) == ("http", "http://127.0.0.1:8080/v1", "a/b")
     assert parse_ref("fake:echo?seed=1").target == "echo?seed=1"
+    hub = parse_ref(f"hf://Qwen/Qwen3.5-0.8B@main+{folder}")
+    assert (hub.engine, hub.target, hub.adapter) == ("hf", "Qwen/Qwen3.5-0.8B@main", str(folder))
+    file = parse_ref("hf://Qwen/Qwen3.5-0.8B-GGUF/a.gguf")
+    assert (file.engine, file.target) == ("llamacpp", "hf://Qwen/Qwen3.5-0.8B-GGUF/a.gguf")
 
 
 @pytest.mark.parametrize(
@@ -42,3 +46,5 @@ def test_a_missing_adapter_is_named(tmp_path: Path) -> None:
     (tmp_path / "m.gguf").touch()
     with pytest.raises(ModelError, match="no adapter"):
         parse_ref(f"{tmp_path}/m.gguf+{tmp_path}/none.gguf")
+    with pytest.raises(ModelError, match="no adapter"):
+        parse_ref(f"hf://a/b+{tmp_path}/none")

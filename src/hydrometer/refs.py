@@ -2,6 +2,7 @@
 
     PATH.gguf               llama.cpp            PATH.gguf+ADAPTER.gguf    with a GGUF LoRA adapter
     FOLDER or HUB/ID        transformers         FOLDER+ADAPTER_FOLDER     with a PEFT adapter
+    hf://HUB/ID@REVISION    the same on the hub, whatever lies in the working folder
     http(s)://HOST/v1#NAME  a server             fake:SCRIPT  replay:FILE  no model at all
     bundled:base            the base of the bundled pair, bundled:student the distillation made from it
 
@@ -36,6 +37,8 @@ def parse_ref(text: str) -> ModelRef:
     if text.startswith(("http://", "https://")):
         target, _, model = text.partition("#")
         return ModelRef(text=text, engine="http", target=target.rstrip("/"), model=model)
+    if text.startswith("hf://"):
+        return _hub(text)
     prefix, colon, rest = text.partition(":")
     if colon and prefix in ("fake", "replay"):
         target, _, model = rest.partition("#")
@@ -82,6 +85,18 @@ def _bundled(text: str, name: str, engine: str) -> ModelRef:
     return ModelRef(text=text, engine=engine, target=str(bundled_base()), adapter=adapter)
 
 
+def _hub(text: str) -> ModelRef:
+    target, _, adapter = text.partition("+")
+    is_gguf = target.lower().endswith(".gguf")
+    # The engines know a hub id by its own form; a file on the hub keeps the prefix, so that it is no path here.
+    return ModelRef(
+        text=text,
+        engine="llamacpp" if is_gguf else "hf",
+        target=target if is_gguf else target.removeprefix("hf://"),
+        adapter=_existing_adapter(adapter),
+    )
+
+
 def _local(text: str, body: str, engine: str) -> ModelRef:
     target, adapter = _split_adapter(body)
     path = Path(target).expanduser()
@@ -90,15 +105,21 @@ def _local(text: str, body: str, engine: str) -> ModelRef:
     if looks_local and not path.exists():
         msg = f"no model at {target!r}: no such file or folder"
         raise ModelError(msg)
-    if adapter and not Path(adapter).expanduser().exists():
-        msg = f"no adapter at {adapter!r}: no such file or folder"
-        raise ModelError(msg)
+    adapter = _existing_adapter(adapter)
     if not engine:
         engine = "llamacpp" if is_gguf else "hf"
     local = str(path) if path.exists() else target
-    return ModelRef(
-        text=text, engine=engine, target=local, adapter=str(Path(adapter).expanduser()) if adapter else ""
-    )
+    return ModelRef(text=text, engine=engine, target=local, adapter=adapter)
+
+
+def _existing_adapter(adapter: str) -> str:
+    if not adapter:
+        return ""
+    path = Path(adapter).expanduser()
+    if not path.exists():
+        msg = f"no adapter at {adapter!r}: no such file or folder"
+        raise ModelError(msg)
+    return str(path)
 
 
 def _split_adapter(body: str) -> tuple[str, str]:

@@ -1,0 +1,89 @@
+"""From a model reference to its tensors: a folder, a GGUF file or a repository on the hub, with or without adapter."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from hydrometer.checkpoint.adapter_files import open_gguf_lora, open_peft
+from hydrometer.checkpoint.gguf_source import GgufSource, open_gguf
+from hydrometer.checkpoint.hub import HubFolder
+from hydrometer.checkpoint.places import PICKLES, LocalFolder
+from hydrometer.checkpoint.safetensors_source import SafetensorsSource, open_safetensors
+from hydrometer.checkpoint.source import TensorSource
+from hydrometer.errors import ModelError
+from hydrometer.spec import ModelRef
+
+HUB = "hf://"
+_HUB_NAME = re.compile(
+    r"(?P<repo>[^/@]+/[^/@]+)(@(?P<revision>refs/(pr|convert)/[^/]+|[^/]+))?(/(?P<file>.+\.gguf))?",
+    re.DOTALL | re.IGNORECASE,
+)
+
+
+def open_source(ref: ModelRef) -> TensorSource:
+    """Open the tensors of a model; headers are read and checked, no numbers.
+
+    Args:
+        ref: What the user gave, taken apart.
+
+    Raises:
+        ModelError: It has no files, or they are missing, damaged, unsafe or do not belong together.
+        MissingPackageError: Its format needs a package that is not installed.
+        EngineUnavailableError: The hub cannot be reached.
+    """
+    if ref.engine not in {"hf", "llamacpp"}:
+        msg = f"{ref.text!r} has no files to read: give a .gguf file, a checkpoint folder or {HUB}OWNER/NAME"
+        raise ModelError(msg)
+    base = _open_base(ref)
+    if not ref.adapter:
+        return base
+    try:
+        return _with_adapter(base, Path(ref.adapter))
+    except BaseException:
+        base.close()
+        raise
+
+
+def _open_base(ref: ModelRef) -> GgufSource | SafetensorsSource:
+    path = Path(ref.target)
+    if ref.text.startswith(HUB) or not path.exists():
+        return _open_hub(ref)
+    if path.is_dir():
+        return open_safetensors(LocalFolder(path))
+    if path.suffix.lower() == ".gguf":
+        # A link that the user gave by name is meant; only what files of strangers point to is held in the folder.
+        real = path if _is_part(path) else path.resolve()
+        return open_gguf(LocalFolder(real.parent), real.name)
+    if path.suffix.lower() in PICKLES:
+        msg = f"{path}: pickles run code when they are opened and are refused: convert it with safetensors first"
+    elif path.suffix.lower() == ".safetensors":
+        msg = f"{path}: give its folder {str(path.parent)!r}, which has the config too"
+    else:
+        msg = f"{path}: no model that can be read: give a .gguf file or a checkpoint folder"
+    raise ModelError(msg)
+
+
+def _open_hub(ref: ModelRef) -> GgufSource | SafetensorsSource:
+    found = _HUB_NAME.fullmatch(ref.target.removeprefix(HUB))
+    if found is None:
+        msg = (
+            f"{ref.text!r}: give {HUB}OWNER/NAME, with @REVISION behind it for another than the newest "
+            "and /FILE.gguf for a GGUF file"
+        )
+        raise ModelError(msg)
+    folder = HubFolder(found["repo"], found["revision"] or "")
+    return open_gguf(folder, found["file"]) if found["file"] else open_safetensors(folder)
+
+
+def _is_part(path: Path) -> bool:
+    return re.search(r"-\d{5}-of-\d{5}\.gguf$", path.name) is not None
+
+
+def _with_adapter(base: GgufSource | SafetensorsSource, adapter: Path) -> TensorSource:
+    is_gguf = adapter.suffix.lower() == ".gguf"
+    if is_gguf != isinstance(base, GgufSource):
+        given, wanted = ("GGUF", "PEFT folder") if is_gguf else ("a PEFT folder", "GGUF file")
+        msg = f"{str(adapter)!r} is {given} and its base is not: give the adapter as a {wanted}, or the base likewise"
+        raise ModelError(msg)
+    return open_gguf_lora(base, adapter) if is_gguf else open_peft(base, adapter)
