@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ggml import quantise
-from hydrometer.checkpoint import blocks
+from hydrometer.checkpoint import blocks, ggml
 from hydrometer.checkpoint.blocks import NOISE, Codes, compare_codes
 from hydrometer.checkpoint.inventory import take_inventory
 from hydrometer.checkpoint.names import Place
@@ -49,10 +48,17 @@ class Quantised:
         pass
 
 
-def judge(original: Array, dtype: str, importance: Any = None) -> Codes:
+def quantise(rows: Array, dtype: str, importance: Any = None) -> bytes:
+    found = ggml.requantise(rows, dtype, importance)
+    if found is None:
+        pytest.skip("needs the library of the llamacpp extra")
+    return found
+
+
+def judge(original: Array, dtype: str, importance: Any = None, base: Array = BASE) -> Codes:
     student = take_inventory(Quantised(quantise(original, dtype, importance), dtype))
-    base = take_inventory(MemorySource({"model.layers.0.mlp.down_proj.weight": BASE}))
-    found = compare_codes(base, student, PLACE)
+    ours = take_inventory(MemorySource({"model.layers.0.mlp.down_proj.weight": base}, dtype="F32"))
+    found = compare_codes(ours, student, PLACE)
     assert found is not None
     return found
 
@@ -109,3 +115,28 @@ def test_grids_are_those_of_the_reference(dtype: str) -> None:
 def test_other_formats_are_left_out() -> None:
     student = take_inventory(MemorySource({"model.layers.0.mlp.down_proj.weight": BASE}))
     assert compare_codes(student, student, PLACE) is None
+
+
+@pytest.mark.parametrize("dtype", ["Q8_0", "Q6_K", "Q4_K", "Q4_1"])
+def test_a_base_of_four_bits(dtype: str) -> None:
+    """It sits in the middle of every code of a 4-bit file: only bytes that come out again tell."""
+    coarse = Quantised(quantise(BASE, "Q4_1"), "Q4_1").values("", 0, len(BASE))
+    noise = np.random.default_rng(1).standard_normal(BASE.shape).astype(np.float32)
+    trained = coarse + noise * np.float32(3e-3 * coarse.std())
+    copy, other = judge(coarse, dtype, base=coarse), judge(trained, dtype, base=coarse)
+    assert (copy.origin, other.origin) == ("base", "fine-tune")
+    assert (copy.again, copy.plain) == (1.0, True)
+    assert other.blind == (dtype in ("Q4_K", "Q4_1"))
+
+
+def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gguf package gives the same bytes for simple formats; searched scales need the file's own."""
+    theirs = {dtype: quantise(BASE, dtype) for dtype in ggml.SIMPLE}
+    mine = quantise(BASE, "Q6_K")
+    monkeypatch.setattr(ggml, "_library", lambda: None)
+    assert {dtype: ggml.requantise(BASE, dtype) for dtype in ggml.SIMPLE} == theirs
+    assert ggml.requantise(BASE, "Q6_K") is None
+    ours = take_inventory(MemorySource({"model.layers.0.mlp.down_proj.weight": BASE}))
+    found = compare_codes(ours, take_inventory(Quantised(mine, "Q6_K")), PLACE)
+    assert found is not None
+    assert (found.origin, found.again) == ("base", -1.0)

@@ -210,6 +210,9 @@ def _quantised(base: Inventory, edit: Edit, codes: Sequence[Codes]) -> Edit:
         return _with(edit, "unknown", reason=what)
     if "unrelated" in origins and "fine-tune" not in origins:
         return _with(edit, "unknown", reason="its codes have nothing to do with the base's weights")
+    if "fine-tune" not in origins:
+        what = "the base lies on so coarse a grid that a fine-tune gets the same codes: give it unquantised"
+        return _with(edit, "unknown", reason=what)
     return _with(edit, "quantised fine-tune")
 
 
