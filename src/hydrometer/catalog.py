@@ -74,6 +74,8 @@ TASKS: dict[str, str] = {
     "honesty": "hydrometer.tasks.honesty:Honesty",
     "conversation": "hydrometer.tasks.conversation:Conversation",
     "confidence": "hydrometer.tasks.confidence:Confidence",
+    "harmless_requests": "hydrometer.tasks.harmless_requests:HarmlessRequests",
+    "harmful_requests": "hydrometer.tasks.harmful_requests:HarmfulRequests",
     "competition_math": "hydrometer.tasks.competition_math:CompetitionMath",
 }
 """Name to `module:Class`."""

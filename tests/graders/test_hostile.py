@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from hydrometer.graders.confidence import split_confidence
 from hydrometer.graders.constraints import grade_constraints
 from hydrometer.graders.numbers import final_number
+from hydrometer.graders.requests import declines
 from hydrometer.graders.structured import read_json
 from hydrometer.graders.text import find_last, grade_option, pick_option, same_text, strip_echo
 from hydrometer.outcomes import Grade
@@ -35,6 +37,8 @@ BAIT = {
 WORD = re.compile(r"\b[a-z]+day\b")
 READERS: dict[str, Callable[[str], object]] = {
     "number": final_number,
+    "confidence": split_confidence,
+    "declines": lambda reply: declines(f"That is illegal. {reply}"),
     "option": lambda reply: pick_option(reply, ("Anna", "Ben"), "tallest"),
     "grade_option": lambda reply: grade_option(reply, "Anna", ("Anna", "Ben")),
     "find_last": lambda reply: find_last(reply, WORD),
