@@ -76,6 +76,10 @@ TASKS: dict[str, str] = {
     "confidence": "hydrometer.tasks.confidence:Confidence",
     "harmless_requests": "hydrometer.tasks.harmless_requests:HarmlessRequests",
     "harmful_requests": "hydrometer.tasks.harmful_requests:HarmfulRequests",
+    "aggregation": "hydrometer.tasks.aggregation:Aggregation",
+    "context_conflict": "hydrometer.tasks.context_conflict:ContextConflict",
+    "languages": "hydrometer.tasks.languages:Languages",
+    "long_retrieval": "hydrometer.tasks.long_retrieval:LongRetrieval",
     "competition_math": "hydrometer.tasks.competition_math:CompetitionMath",
 }
 """Name to `module:Class`."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from hydrometer.graders.asides import pick_main
 from hydrometer.graders.confidence import split_confidence
 from hydrometer.graders.constraints import grade_constraints
 from hydrometer.graders.numbers import final_number
@@ -40,6 +41,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "confidence": split_confidence,
     "declines": lambda reply: declines(f"That is illegal. {reply}"),
     "option": lambda reply: pick_option(reply, ("Anna", "Ben"), "tallest"),
+    "main option": lambda reply: pick_main(reply, ("Anna", "Ben"), WORD),
     "grade_option": lambda reply: grade_option(reply, "Anna", ("Anna", "Ben")),
     "find_last": lambda reply: find_last(reply, WORD),
     "same_text": lambda reply: same_text(reply, "The fox."),

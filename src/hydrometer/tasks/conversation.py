@@ -10,8 +10,9 @@ import re
 from collections.abc import Sequence
 from random import Random
 
+from hydrometer.graders.asides import pick_main
 from hydrometer.graders.constraints import holds
-from hydrometer.graders.text import pick_option, strip_echo
+from hydrometer.graders.text import strip_echo
 from hydrometer.items import Item, Message
 from hydrometer.outcomes import Grade
 from hydrometer.tasks.base import GraderCase
@@ -23,8 +24,6 @@ _TURNS, _KINDS = (3, 5, 7, 10), ("told", "corrected", "promised", "ordered")
 _MANY = 7
 """From so many turns on a fact is corrected twice, and an order replaced by another."""
 
-_CLAUSE = re.compile(r"(?<=[.,;:!?()\n])\s*|\s+(?=(?:but|although|though|instead of|rather than)\b)")
-_NOT = re.compile(r"\bnot\b|n['’]t\b|\binstead of\b|\brather than\b|\bno longer\b", re.IGNORECASE)
 _OLD = re.compile(r"\b(?:first|earlier|before|previous\w*|original\w*|initially|used to)\b", re.IGNORECASE)
 
 
@@ -57,10 +56,7 @@ class Conversation(RepliedTask):
         said, gold = strip_echo(reply, item.messages[-1].content), item.answer["answer"]
         if not said:
             return Grade.unparsed("empty reply")
-        clauses = [clause for clause in _CLAUSE.split(said) if not _NOT.search(clause)]
-        options = [gold, *item.answer["others"]]
-        now = " ".join(clause for clause in clauses if not _OLD.search(clause))
-        found = pick_option(now, options) or pick_option(" ".join(clauses), options)
+        found = pick_main(said, [gold, *item.answer["others"]], _OLD)
         if found != gold:
             return Grade.wrong(found or said[:40], f"expected {gold}")
         order, lifted = item.answer["order"], item.answer["lifted"]

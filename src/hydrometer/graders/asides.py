@@ -1,0 +1,31 @@
+"""The option that a reply settles on where it names others in passing: the old value, the world outside of a story."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from hydrometer.graders.text import pick_option
+
+VERSION = 1
+
+_CLAUSE = re.compile(r"(?<=[.,;:!?()\n])\s*|\s(?=(?:but|although|though|whereas|instead of|rather than)\b)")
+_NOT = re.compile(r"\bnot\b|n['’]t\b|\binstead of\b|\brather than\b|\bno longer\b", re.IGNORECASE)
+_LOOK = 8000
+"""How much of the end of a reply is read."""
+
+
+def pick_main(reply: str, options: Sequence[str], aside: re.Pattern[str]) -> str | None:
+    """Return the option that a reply settles on, None if it names none or only denies them.
+
+    Clauses with a negation do not count; clauses with an aside count only where no other clause names an option:
+    "you first said Rex, but it is called Luna" says Luna, "you said earlier that it is called Luna" says so too.
+
+    Args:
+        reply: The reply; its last 8,000 characters are read.
+        options: All answers that the question allows.
+        aside: Words that mark a clause as beside the point, such as `first` or `in reality`.
+    """
+    clauses = [clause for clause in _CLAUSE.split(reply[-_LOOK:]) if not _NOT.search(clause)]
+    main = " ".join(clause for clause in clauses if not aside.search(clause))
+    return pick_option(main, options) or pick_option(" ".join(clauses), options)
