@@ -1,0 +1,253 @@
+"""Fuzz the readers of safetensors and GGUF files: `python tools/fuzz_readers.py safetensors --seconds 120`.
+
+With atheris installed the inputs follow what code they reach; without it sound files are mutated at random. Found
+inputs are kept in the folder given by `--corpus`. What must hold for every input:
+
+- nothing but ModelError comes out, with a message of one printable line;
+- no input takes longer than a second, or more than 300 MB;
+- a safetensors file that is accepted is accepted by the reference reader, with the same tensors;
+- every tensor of an accepted file can be read: the right shape, within the file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import random
+import struct
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, deserialize
+from safetensors.numpy import save
+
+try:
+    atheris: Any = importlib.import_module("atheris")
+except ImportError:
+    atheris = None
+if atheris is not None:
+    with atheris.instrument_imports(include=["hydrometer"]):
+        from hydrometer.checkpoint import gguf_source, places, safetensors_source, shards
+else:
+    from hydrometer.checkpoint import gguf_source, places, safetensors_source, shards
+from hydrometer.errors import MissingPackageError, ModelError
+
+LIMIT_SECONDS, LIMIT_BYTES = 1.0, 300_000_000
+WORDS = [
+    *(
+        b'"dtype"',
+        b'"shape"',
+        b'"data_offsets"',
+        b'"__metadata__"',
+        b"F8_E4M3",
+        b"F4",
+        b"BF16",
+        b"-0",
+        b"1e9",
+    ),
+    *(b"{}", b"[]", b"general.alignment", b"split.count", b"\xff" * 8, b"\x00" * 8),
+    *(struct.pack("<Q", 1 << 63), struct.pack("<I", 9)),
+]
+
+
+class Memory:
+    """Bytes as a storage, and as a folder that holds one file."""
+
+    label = "fuzzed"
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+        self.size = len(raw)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return exactly these bytes; asking beyond the end is a fault of the reader."""
+        if not 0 <= offset <= offset + length <= self.size:
+            msg = f"read of {length} bytes at {offset}, the file has {self.size}"
+            raise AssertionError(msg)
+        return self.raw[offset : offset + length]
+
+    def prefetch(self, spans: Any) -> None:
+        """Nothing to do."""
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+    def open(self, name: str, head: int = 0) -> Memory | None:
+        """Return itself for the one file that it holds."""
+        del head
+        return self if name in {shards.SINGLE, "m.gguf"} else None
+
+    def json(self, name: str) -> dict[str, Any] | None:
+        """Return an empty config."""
+        return {} if name == "config.json" else None
+
+    def names(self) -> list[str]:
+        """Return no names."""
+        return []
+
+
+def safetensors(raw: bytes) -> None:
+    """One input for the safetensors reader."""
+    source = safetensors_source.open_safetensors(Memory(raw))
+    try:
+        theirs = {name: (tuple(t["shape"]), len(t["data"])) for name, t in deserialize(raw)}
+    except SafetensorError as error:
+        msg = f"accepted what the reference refuses: {error}"
+        raise AssertionError(msg) from error
+    assert theirs == {name: (meta.shape, meta.nbytes) for name, meta in source.tensors.items()}
+    read_all(source)
+
+
+def gguf_file(raw: bytes) -> None:
+    """One input for the GGUF reader."""
+    read_all(gguf_source.open_gguf(Memory(raw), "m.gguf"))
+
+
+def index_file(raw: bytes) -> None:
+    """One input for the reader of small JSON files."""
+    places.parse_json(raw, shards.INDEX, "fuzzed")
+
+
+def read_all(source: Any) -> None:
+    """Read the first and the last row of every tensor."""
+    for meta in source.tensors.values():
+        for start in {0, meta.rows - 1} if meta.rows > 0 and meta.width < 1 << 20 else ():
+            try:
+                assert source.values(meta.name, start, start + 1).shape == (1, meta.width)
+            except (ModelError, MissingPackageError) as error:
+                check_message(error)
+
+
+def check_message(error: Exception) -> None:
+    """A message is one printable line."""
+    text = str(error)
+    assert text.isprintable(), repr(text)
+    assert len(text) < 2000, len(text)
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "safetensors": safetensors,
+    "gguf": gguf_file,
+    "index": index_file,
+}
+
+
+def judge(target: Callable[[bytes], None], raw: bytes) -> bool:
+    """Run one input; return whether it was accepted."""
+    start = time.process_time()
+    try:
+        target(raw)
+    except ModelError as error:
+        check_message(error)
+        return False
+    finally:
+        assert time.process_time() - start < LIMIT_SECONDS, "too slow"
+    return True
+
+
+def seeds(name: str) -> list[bytes]:
+    """Return sound files to begin with."""
+    if name == "index":
+        return [json.dumps({"weight_map": {"a": "model-00001-of-00001.safetensors"}}).encode()]
+    if name == "safetensors":
+        small = {
+            "a": np.ones((2, 3), np.float32),
+            "b": np.ones(3, np.int8),
+            "c": np.zeros((0, 4), np.float16),
+        }
+        return [save(small, metadata={"format": "pt"}), save({"x": np.ones((), np.float64)}), save({})]
+    text = struct.pack("<Q", 4) + b"name"
+    key = text + struct.pack("<I", 8) + text
+    array = struct.pack("<Q", 1) + b"k" + struct.pack("<IIQ3I", 9, 4, 3, 1, 2, 3)
+    kinds = [(0, (8,), 32), (2, (32, 2), 36), (8, (32,), 34), (12, (256,), 144)]
+    found = []
+    for kind, shape, nbytes in kinds:
+        tensor = text + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, kind, 0)
+        head = b"GGUF" + struct.pack("<IQQ", 3, 1, 2) + key + array + tensor
+        found.append(head + bytes(-len(head) % 32) + bytes(range(1, nbytes + 1)))
+    return found
+
+
+def mutate(rng: random.Random, raw: bytes) -> bytes:
+    """Change a few places."""
+    found = bytearray(raw)
+    for _ in range(rng.randint(1, 4)):
+        at = rng.randint(0, len(found))
+        kind = rng.randrange(6)
+        if kind == 0 and at < len(found):
+            found[at] ^= 1 << rng.randrange(8)
+        elif kind == 1:
+            found[at : at + rng.randint(0, 8)] = rng.choice(WORDS)
+        elif kind == 2:
+            del found[at : at + rng.randint(1, 20)]
+        elif kind == 3:
+            found[at:at] = found[at : at + rng.randint(1, 60)]
+        elif kind == 4:
+            found[at : at + 8] = struct.pack("<Q", rng.choice([0, 1, 8, 255, 1 << 31, 1 << 62, len(found)]))
+        else:
+            found[at:at] = str(rng.choice([0, 1, 2, 24, 1 << 33, 1 << 64])).encode()
+    return bytes(found)
+
+
+def by_mutation(target: Callable[[bytes], None], corpus: Path, seconds: float, seed: int) -> int:
+    """Mutate at random; return 1 if a rule was broken."""
+    rng = random.Random(seed)  # noqa: S311 - repeatable inputs, no secrets
+    pool = [path.read_bytes() for path in sorted(corpus.iterdir())]
+    end, runs, accepted = time.monotonic() + seconds, 0, 0
+    tracemalloc.start()
+    while time.monotonic() < end:
+        raw = mutate(rng, rng.choice(pool))
+        runs += 1
+        try:
+            if judge(target, raw):
+                accepted += 1
+                pool = [*pool[-999:], raw]
+            assert tracemalloc.get_traced_memory()[1] < LIMIT_BYTES, "too much memory"
+        except BaseException:
+            (corpus / f"fault-{seed}-{runs}").write_bytes(raw)
+            print(f"fault after {runs} inputs, kept as {corpus / f'fault-{seed}-{runs}'}")
+            raise
+        tracemalloc.reset_peak()
+    print(f"{runs} inputs by mutation, {accepted} accepted, no rule broken")
+    return 0
+
+
+def main() -> int:
+    """Fuzz one reader."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("target", choices=TARGETS)
+    parser.add_argument("--seconds", type=int, default=120)
+    parser.add_argument("--corpus", type=Path)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--mutate", action="store_true", help="mutate at random even if atheris is installed")
+    asked = parser.parse_args()
+    corpus = asked.corpus or Path(tempfile.mkdtemp(prefix="fuzz-"))
+    corpus.mkdir(parents=True, exist_ok=True)
+    for number, raw in enumerate(seeds(asked.target)):
+        assert judge(TARGETS[asked.target], raw) or asked.target == "safetensors", "a seed is refused"
+        (corpus / f"seed-{number}").write_bytes(raw)
+    if atheris is None or asked.mutate:
+        return by_mutation(TARGETS[asked.target], corpus, asked.seconds, asked.seed)
+    limits = [
+        f"-max_total_time={asked.seconds}",
+        "-timeout=5",
+        "-rss_limit_mb=1500",
+        "-max_len=4096",
+        f"-seed={asked.seed + 1}",
+    ]
+    atheris.Setup([sys.argv[0], str(corpus), *limits], lambda raw: judge(TARGETS[asked.target], raw) and None)
+    atheris.Fuzz()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
