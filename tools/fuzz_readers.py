@@ -15,6 +15,7 @@ import argparse
 import importlib
 import json
 import random
+import re
 import struct
 import sys
 import tempfile
@@ -105,6 +106,12 @@ def safetensors(raw: bytes) -> None:
     read_all(source)
 
 
+def header_text(raw: bytes) -> None:
+    """One input for the safetensors reader, as a header of the right length before as many bytes as it claims."""
+    claimed = [int(number) for number in re.findall(rb",(\d{1,5})\]", raw)]
+    safetensors(len(raw).to_bytes(8, "little") + raw + bytes(max(claimed, default=0)))
+
+
 def gguf_file(raw: bytes) -> None:
     """One input for the GGUF reader."""
     read_all(gguf_source.open_gguf(Memory(raw), "m.gguf"))
@@ -134,6 +141,7 @@ def check_message(error: Exception) -> None:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "safetensors": safetensors,
+    "header": header_text,
     "gguf": gguf_file,
     "index": index_file,
 }
@@ -156,6 +164,8 @@ def seeds(name: str) -> list[bytes]:
     """Return sound files to begin with."""
     if name == "index":
         return [json.dumps({"weight_map": {"a": "model-00001-of-00001.safetensors"}}).encode()]
+    if name == "header":
+        return [raw[8 : 8 + int.from_bytes(raw[:8], "little")] for raw in seeds("safetensors")]
     if name == "safetensors":
         small = {
             "a": np.ones((2, 3), np.float32),
@@ -233,11 +243,16 @@ def main() -> int:
     corpus = asked.corpus or Path(tempfile.mkdtemp(prefix="fuzz-"))
     corpus.mkdir(parents=True, exist_ok=True)
     for number, raw in enumerate(seeds(asked.target)):
-        assert judge(TARGETS[asked.target], raw) or asked.target == "safetensors", "a seed is refused"
+        assert judge(TARGETS[asked.target], raw) or asked.target in {"safetensors", "header"}, (
+            "a seed is refused"
+        )
         (corpus / f"seed-{number}").write_bytes(raw)
     if atheris is None or asked.mutate:
         return by_mutation(TARGETS[asked.target], corpus, asked.seconds, asked.seed)
+    words = corpus.with_suffix(".dict")
+    words.write_text("".join('"' + "".join(f"\\x{byte:02x}" for byte in word) + '"\n' for word in WORDS))
     limits = [
+        f"-dict={words}",
         f"-max_total_time={asked.seconds}",
         "-timeout=5",
         "-rss_limit_mb=1500",
