@@ -20,7 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("result", "sampling", "catalog", "refs", "store", "logs"),
     ("grading", "plan", "pairing"),
     ("preflight", "verdict", "planning"),
-    ("summary", "stopping", "asking", "floor", "facets", "crossed", "calibrated"),
+    ("summary", "stopping", "asking", "floor", "facets", "crossed", "calibrated", "sampled"),
     ("run", "comparison", "simulate", "claims", "inspection"),
     ("report", "frames"),
     ("api", "verify"),

@@ -74,6 +74,7 @@ TASKS: dict[str, str] = {
     "honesty": "hydrometer.tasks.honesty:Honesty",
     "conversation": "hydrometer.tasks.conversation:Conversation",
     "confidence": "hydrometer.tasks.confidence:Confidence",
+    "diversity": "hydrometer.tasks.diversity:Diversity",
     "harmless_requests": "hydrometer.tasks.harmless_requests:HarmlessRequests",
     "harmful_requests": "hydrometer.tasks.harmful_requests:HarmfulRequests",
     "aggregation": "hydrometer.tasks.aggregation:Aggregation",

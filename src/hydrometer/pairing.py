@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hydrometer.graders.together import together
+from hydrometer.graders.together import any_right, together
 from hydrometer.outcomes import NOT_THE_MODELS_FAULT, Status
 from hydrometer.result import Course, ItemResult, Reply
 from hydrometer.stats.estimate import Floats, Ints, Paired
@@ -100,8 +100,8 @@ class Scores:
 def counted(items: Iterable[ItemResult]) -> list[ItemResult]:
     """Return one row for all that counts as one: an item itself, or the items of a cluster that count only together.
 
-    Such a row stands for its first item, with the joint grades and the tokens of the longest reply. A cluster of which
-    an item was not asked says nothing and is left out.
+    Such a row stands for its first item, with the joint grades and the tokens within which they hold. A cluster of
+    which an item was not asked says nothing and is left out.
     """
     rows = list(items)
     return [_one([rows[place] for place in places]) for places in _units(rows)]
@@ -138,20 +138,25 @@ def _one(rows: Sequence[ItemResult]) -> ItemResult:
     if len(rows) == 1:
         return rows[0]
     return replace(
-        rows[0], base=_joint([row.base for row in rows]), student=_joint([row.student for row in rows])
+        rows[0],
+        base=_joint([row.base for row in rows], sampled=rows[0].sampled),
+        student=_joint([row.student for row in rows], sampled=rows[0].sampled),
     )
 
 
-def _joint(replies: Sequence[Reply]) -> Reply:
-    grade = together([reply.grade for reply in replies])
-    tokens = [reply.tokens for reply in replies]
+def _joint(replies: Sequence[Reply], *, sampled: bool) -> Reply:
+    grade = (any_right if sampled else together)([reply.grade for reply in replies])
+    # One right sample is enough: the shortest says within which budget there is one.
+    decide = [reply for reply in replies if reply.value == 1.0] if sampled and grade.value == 1.0 else replies
+    tokens = [reply.tokens for reply in decide]
+    longest = min if decide is not replies else max
     return replace(
         replies[0],
         status=grade.status,
         value=grade.value,
         extracted=grade.extracted,
         reason=grade.reason,
-        tokens=None if None in tokens else max(count for count in tokens if count is not None),
+        tokens=None if None in tokens else longest(count for count in tokens if count is not None),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 from hydrometer.canon import digest
 from hydrometer.items import Decoding, Item, Kind, Message, Request
+from hydrometer.sampling import SAMPLED
 from hydrometer.spec import AuditSpec
 from hydrometer.tasks.base import Task
 from hydrometer.tasks.suites import TYPICAL_TOKENS
@@ -93,8 +94,8 @@ def make_plan(
         Entry(
             task=task,
             item=item,
-            base=_request(spec, item, messages, base_decoding, choice_method),
-            student=_request(spec, item, messages, student_decoding, choice_method),
+            base=_request(spec, item, messages, _drawn(task, base_decoding), choice_method),
+            student=_request(spec, item, messages, _drawn(task, student_decoding), choice_method),
         )
         for task, number in tasks.items()
         for item in task.items(_whole(task, number), spec.seed)
@@ -119,6 +120,11 @@ def offers_tools(item: Item) -> bool:
 def _whole(task: Task, number: int) -> int:
     """The number of items, rounded up to whole groups where they count only together: half of one says nothing."""
     return number + (-number % task.group if task.together else 0)
+
+
+def _drawn(task: Task, decoding: Decoding) -> Decoding:
+    """The sampling settings of a task: greedy samples of one question would all be alike."""
+    return SAMPLED if task.sampled and decoding.greedy else decoding
 
 
 def _request(

@@ -327,6 +327,29 @@ class CalibrationResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DiversityResult:
+    """What several samples of a question are worth, over questions of which every sample came on both sides.
+
+    Attributes:
+        task: Task that asked them.
+        samples: Samples per question, K.
+        passes: pass@1 to pass@K: the chance that at least one of so many samples is right.
+        added: What further samples add, pass@K minus pass@1. It also shrinks where one sample gets better.
+        distinct: Expected share of distinct answers among equally many readable samples of both models.
+        added_shown: Whether a change of `added` is shown, after Holm over the two.
+        distinct_shown: The same of `distinct`.
+    """
+
+    task: str
+    samples: int
+    passes: tuple[Estimate, ...]
+    added: Estimate
+    distinct: Estimate
+    added_shown: bool
+    distinct_shown: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TokenPrice:
     """What the replies cost, over generated items that both models finished.
 
@@ -394,6 +417,7 @@ class ItemResult:
         cluster: Items that share it are not independent; `""` is its own.
         together: Items of its cluster if they count only together, as one pair; 0 where the item counts by itself.
         asks_confidence: Whether the models were asked how sure they are.
+        sampled: Whether its cluster holds samples of one question, together right if any is; else if all are.
     """
 
     item_id: str
@@ -408,6 +432,7 @@ class ItemResult:
     cluster: str = ""
     together: int = 0
     asks_confidence: bool = False
+    sampled: bool = False
 
     @property
     def change(self) -> str:
@@ -449,6 +474,7 @@ class AuditResult:
         tiers: Scores per difficulty tier.
         behaviours: Behaviours that show on either side, largest excess first.
         calibration: How stated confidences fit the answers, where they were asked for.
+        diversity: What several samples of a question are worth, per task that asks so.
         template_shares: Weights and chat template told apart, where that was asked for: over the whole panel first.
         swapped: The items of that panel, each model under the other's template.
     """
@@ -476,6 +502,7 @@ class AuditResult:
     tiers: tuple[TierResult, ...] = ()
     behaviours: tuple[BehaviourResult, ...] = ()
     calibration: CalibrationResult | None = None
+    diversity: tuple[DiversityResult, ...] = ()
     template_shares: tuple[TemplateShares, ...] = ()
     swapped: tuple[ItemResult, ...] = ()
 

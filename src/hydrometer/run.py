@@ -38,6 +38,7 @@ from hydrometer.result import (
     Standing,
     Verdict,
 )
+from hydrometer.sampled import diversity_results
 from hydrometer.sampling import Sampling, choose
 from hydrometer.spec import AuditSpec, TemplatePolicy
 from hydrometer.stopping import Pool, Purse, make_pools, next_block, outlook
@@ -184,6 +185,8 @@ class Runner:
         if self.spec.template is TemplatePolicy.CROSSED and base.identity.template == who.template:
             findings = (*findings, same_templates(who))
         findings = (*findings, *(_left_out(task, why) for task, why in self._absent.items()))
+        if samplings[0].decoding.greedy:
+            findings = (*findings, *(_drawn(task) for task in self.tasks if task.sampled))
         return Setup(
             base=base.identity,
             student=who,
@@ -372,6 +375,7 @@ class Runner:
             tiers=tier_results(evidence.items, alpha=self.spec.alpha),
             behaviours=behaviour_results(evidence.items, BEHAVIOURS, alpha=self.spec.alpha),
             calibration=calibration_result(evidence.items, alpha=self.spec.alpha),
+            diversity=diversity_results(evidence.items, alpha=self.spec.alpha),
             template_shares=template_shares(evidence.items, evidence.swapped, alpha=self.spec.alpha),
             swapped=evidence.swapped,
         )
@@ -446,6 +450,16 @@ def _described() -> Finding:
 def _left_out(task: Task, why: str) -> Finding:
     return Finding(
         aspect=f"task {task.name}", base="left out", student="left out", standing=Standing.NOTE, message=why
+    )
+
+
+def _drawn(task: Task) -> Finding:
+    return Finding(
+        aspect=f"task {task.name}",
+        base="temperature 1",
+        student="temperature 1",
+        standing=Standing.NOTE,
+        message="its samples are drawn, for greedy ones of a question would all be alike",
     )
 
 

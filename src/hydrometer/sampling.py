@@ -31,6 +31,10 @@ PRESETS: dict[tuple[str, Thinking], Decoding] = {
 """Family and thinking mode to the vendor's settings. `Thinking.DEFAULT` is on for all of them above 2B."""
 
 
+SAMPLED = Decoding(temperature=1.0)
+"""What a task that needs several samples draws with in a greedy audit: the model's own distribution, uncut."""
+
+
 class Sampling(NamedTuple):
     """Decoding settings and where they come from."""
 

@@ -84,6 +84,7 @@ def collect_items(
             cluster=question.item.cluster,
             together=question.task.group if question.task.together else 0,
             asks_confidence=question.task.asks_confidence,
+            sampled=question.task.sampled,
             base=_reply(question, base[question.item.id], dialects[0], mode),
             student=_reply(question, student[question.item.id], dialects[1], mode),
         )

@@ -18,6 +18,7 @@ from hydrometer.items import Thinking
 from hydrometer.outcomes import Completion, Finish, Status
 from hydrometer.report.json_report import from_json
 from hydrometer.result import AuditResult, ItemResult, Reply
+from hydrometer.sampled import diversity_results
 from hydrometer.store import Store
 from hydrometer.summary import (
     Kept,
@@ -226,6 +227,7 @@ def _tables(result: AuditResult, again: _Again, swapped: tuple[ItemResult, ...])
         "tiers": tier_results(items, alpha=alpha),
         "behaviours": behaviour_results(items, BEHAVIOURS, alpha=alpha),
         "calibration": calibration_result(items, alpha=alpha),
+        "diversity": diversity_results(items, alpha=alpha),
         "template_shares": template_shares(items, swapped, alpha=alpha),
     }
 

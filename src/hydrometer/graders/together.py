@@ -31,5 +31,30 @@ def together(grades: Sequence[Grade]) -> Grade:
     if wrong:
         return Grade.wrong(extracted, wrong[0].reason)
     missing = [grade for grade in grades if grade.status is not Status.GRADED]
-    missing.sort(key=lambda grade: grade.status in NOT_THE_MODELS_FAULT)
-    return missing[0] if missing else Grade.right(extracted)
+    return min(missing, key=_excused) if missing else Grade.right(extracted)
+
+
+def any_right(grades: Sequence[Grade]) -> Grade:
+    """Return the one grade of several samples of a question: right if any is, missing if any is missing, else wrong.
+
+    A right sample decides even where another one is missing; among missing ones, one that the model is not to blame for
+    comes first, for it might have been right.
+
+    Args:
+        grades: Grades of all samples.
+
+    Raises:
+        ValueError: There are no grades.
+    """
+    if not grades:
+        msg = "no grades: a question has at least one sample"
+        raise ValueError(msg)
+    extracted = " / ".join(grade.extracted for grade in grades)
+    if any(grade.value == 1.0 for grade in grades):
+        return Grade.right(extracted)
+    missing = [grade for grade in grades if grade.status is not Status.GRADED]
+    return max(missing, key=_excused) if missing else Grade.wrong(extracted, grades[0].reason)
+
+
+def _excused(grade: Grade) -> bool:
+    return grade.status in NOT_THE_MODELS_FAULT

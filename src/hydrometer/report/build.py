@@ -13,6 +13,7 @@ from hydrometer.report.facets_view import (
     build_confidences,
     build_cuts,
     build_flips,
+    build_passes,
     build_tiers,
 )
 from hydrometer.report.items_view import build_items
@@ -94,6 +95,8 @@ def build_view(result: AuditResult) -> ReportView:
         tiers=build_tiers(result.tiers),
         behaviours=build_behaviours(result.behaviours, result.items),
         calibration=words.calibration_sentence(result.calibration) if result.calibration else "",
+        diversity=tuple(words.diversity_sentence(found) for found in result.diversity),
+        passes=build_passes(result.diversity),
         confidences=build_confidences(result.calibration) if result.calibration else (),
         template=template_sentence(result.template_shares),
         shares=build_shares(result.template_shares),

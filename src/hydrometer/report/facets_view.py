@@ -13,6 +13,7 @@ from hydrometer.result import (
     BudgetPoint,
     CalibrationResult,
     CutReplies,
+    DiversityResult,
     ItemResult,
     TierResult,
 )
@@ -118,6 +119,19 @@ def build_confidences(found: CalibrationResult) -> tuple[Fact, ...]:
             value=f"{found.slope:+.3f}, {words.p_value(found.slope_p)} after Holm's correction",
         ),
         Fact(label="Change of squared error", value=f"{found.brier:+.3f}, {words.p_value(found.brier_p)}"),
+    )
+
+
+def build_passes(results: Sequence[DiversityResult]) -> tuple[ChartRow, ...]:
+    """Return the scores with one sample, two and so on, then what further ones add and how distinct they are."""
+    return tuple(
+        ChartRow(label=f"{words.line(row.task, 60)}: {label}", **words.scores(found), pairs=f"{found.n:,}")
+        for row in results
+        for label, found in (
+            *((f"any of {k} right" if k > 1 else "one sample right", each) for k, each in enumerate(row.passes, 1)),
+            (f"added by {row.samples} samples", row.added),
+            ("distinct answers", row.distinct),
+        )
     )
 
 

@@ -52,7 +52,7 @@ def _item(item: ItemResult) -> ItemView:
             Fact(label=turn.role, value=words.block(turn.content, ANSWER_LIMIT)) for turn in item.messages
         ),
         expected=_expected(item),
-        note=words.together_sentence(item.together) if item.together else "",
+        note=words.together_sentence(item.together, sampled=item.sampled) if item.together else "",
         base=_reply("Base", item, item.base),
         student=_reply("Student", item, item.student),
         sign_keys=tuple(

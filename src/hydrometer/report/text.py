@@ -151,5 +151,7 @@ def _beside(view: ReportView) -> Iterator[tuple[str, str]]:
     for behaviour in view.behaviours:
         if behaviour.shown:
             yield "Behaves", behaviour.sentence
+    for sentence in view.diversity:
+        yield "Samples", sentence
     if view.calibration:
         yield "Claims", view.calibration

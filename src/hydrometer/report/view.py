@@ -306,6 +306,8 @@ class ReportView:
         shares: The same in numbers.
         calibration: How stated confidences fit the answers, in one sentence; `""` where none were asked for.
         confidences: The same in numbers.
+        diversity: What several samples of a question are worth, a sentence per task.
+        passes: The same as rows, one per number of samples.
         differences: Rows of `findings` that are not equal.
         items: Every item, changed ones first.
         changes: Number of items by change.
@@ -335,6 +337,8 @@ class ReportView:
     behaviours: tuple[BehaviourRow, ...]
     calibration: str
     confidences: tuple[Fact, ...]
+    diversity: tuple[str, ...]
+    passes: tuple[ChartRow, ...]
     template: str
     shares: tuple[ShareRow, ...]
     tasks: tuple[TaskRow, ...]

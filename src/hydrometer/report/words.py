@@ -16,6 +16,7 @@ from hydrometer.result import (
     CapabilityResult,
     Course,
     CutReplies,
+    DiversityResult,
     Efficiency,
     Floor,
     Stopped,
@@ -249,8 +250,10 @@ def course(course: Course) -> str:
     return f"{course.items:,} of {course.planned[-1]:,} items ({looks}): {why}"
 
 
-def together_sentence(number: int) -> str:
+def together_sentence(number: int, *, sampled: bool) -> str:
     """Say that an item counts only together with others."""
+    if sampled:
+        return f"One of {number} samples of one question, which count together: one point if any of them is right."
     return f"One of {number} questions that count only together: one point if all of them are right, else none."
 
 
@@ -330,6 +333,28 @@ def calibration_sentence(found: CalibrationResult) -> str:
         more = "more" if found.slope > 0 else "less"
         return f"{text} Its confidences became {more} extreme than they earn ({p_value(found.slope_p)})."
     return f"{text} No change of calibration is shown ({p_value(min(found.level_p, found.slope_p))})."
+
+
+def diversity_sentence(found: DiversityResult) -> str:
+    """Say what one sample is worth, what all of them are, how alike they are, and what of it changed."""
+    one, every, seen = found.passes[0], found.passes[-1], found.distinct
+    if not one.n:
+        return f"no question of {line(found.task, 60)} has all its samples on both sides."
+    text = (
+        f"over {one.n:,} {_plural(one.n, 'question', 'questions')}, one sample of the student is right on "
+        f"{percent(one.student)} % (base {percent(one.base)} %, {_difference(one)}), any of {found.samples} on "
+        f"{percent(every.student)} % (base {percent(every.base)} %, {_difference(every)})"
+    )
+    if seen.n:
+        share, before = percent(seen.student), percent(seen.base)
+        text += f"; {share} % of its answers are distinct (base {before} %, {_difference(seen)})"
+    claims = []
+    if found.added_shown:
+        claims.append(f"further samples help it {'less' if found.added.difference < 0 else 'more'} than the base")
+    if found.distinct_shown:
+        claims.append(f"its samples are {'more alike' if seen.difference < 0 else 'more varied'}")
+    said = " and ".join(claims) or "no change of variety is shown"
+    return f"{text}. {said[:1].upper()}{said[1:]}."
 
 
 def verdict_sentence(verdict: Verdict, margin: float) -> str:

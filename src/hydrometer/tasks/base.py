@@ -59,6 +59,8 @@ class Task(ABC):
         group: Consecutive items made from one draw, such as the two twins of a minimal pair: `make` gets equal
             generators for them and tells them apart by the index. They share a `cluster`.
         together: Whether the items of a group count only together, see `graders.together`; chance is that of a group.
+        sampled: Whether the items of a group are samples of one question: drawn even in a greedy audit, and together
+            right if any of them is.
         asks_confidence: Whether its items ask how sure the model is, see `graders.confidence`.
     """
 
@@ -75,6 +77,7 @@ class Task(ABC):
     group: ClassVar[int] = 1
     together: ClassVar[bool] = False
     asks_confidence: ClassVar[bool] = False
+    sampled: ClassVar[bool] = False
 
     def unavailable(self) -> str:
         """Return why the task cannot run on this machine, with the cure; `""` if it can."""
