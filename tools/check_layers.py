@@ -17,7 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("outcomes", "spec", "provenance"),
     ("templates", "graders", "behaviours", "checkpoint", "stats", "sandbox", "shares"),
     ("tasks", "engines"),
-    ("result", "sampling", "catalog", "refs", "store", "logs"),
+    ("result", "detects", "sampling", "catalog", "refs", "store", "logs"),
     ("grading", "plan", "pairing"),
     ("preflight", "verdict", "planning"),
     ("summary", "stopping", "asking", "floor", "facets", "crossed", "calibrated", "sampled"),

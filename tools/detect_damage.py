@@ -97,7 +97,9 @@ def unclosed_fence(said: Said) -> str:
 def broken_json(said: Said) -> str:
     """Break an object the ways that models do."""
     text = said.answer
-    return said.chance.choice((text[:-1], text[:-1] + ",}", text.replace('"', "'"), text.replace('", "', '" "')))
+    return said.chance.choice(
+        (text[:-1], text[:-1] + ",}", text.replace('"', "'"), text.replace('", "', '" "'))
+    )
 
 
 def escaped(said: Said) -> str:
@@ -147,11 +149,26 @@ def cuts_call(said: Said) -> str:
     return said.text.replace("}", "", 1)
 
 
+def admits(said: Said) -> str:
+    """Say in one of several phrases that it is not known, where that is right."""
+    return said.maker.pick("unknowns") if _unknowable(said) else said.text
+
+
 def claims_anyway(said: Said) -> str:
     """Answer what cannot be known, as if it could."""
-    if said.task.grade(said.item, "The text does not say.").value == 1.0 or "not" in said.answer:
-        return said.chance.choice(("October.", "It was Clara.", "It was in Lyon.", "A red one, in 1984."))
-    return said.text
+    if not _unknowable(said):
+        return said.text
+    return said.chance.choice(("October.", "It was Clara.", "It was in Lyon.", "A red one, in 1984."))
+
+
+def half_claims(said: Said) -> str:
+    """Admit half of what cannot be known."""
+    return claims_anyway(said) if said.chance.random() < 0.5 else admits(said)
+
+
+def _unknowable(said: Said) -> bool:
+    """Whether the model is about to say, rightly, that there is no answer."""
+    return not said.item.answer["answer"] and said.answer == said.task.gold_reply(said.item)
 
 
 def _swapped(said: Said, words: list[str]) -> list[str]:

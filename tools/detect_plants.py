@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import detect_damage as damage
@@ -40,7 +40,6 @@ ROWS = {
 """Kinds of damage that are this matrix's business, by their number in the project's list of what to detect."""
 
 MISSING = {
-    11: "not built yet",
     18: "leakage of thinking into replies without it: not built yet",
     21: "aggregation, and conflict with what the weights know: not built yet",
     23: "not built yet",
@@ -72,6 +71,7 @@ class Plant:
         seen: Whether an audit shows it.
         options: Further options of the audit.
         legs: Instead of `seen`: what must be seen with thinking on, and with thinking off.
+        most: Largest number of audits, 0 for as many as are asked for.
     """
 
     key: str
@@ -87,6 +87,7 @@ class Plant:
     base: Voice = field(default_factory=Voice)
     options: Mapping[str, object] = field(default_factory=dict)
     legs: Mapping[Thinking, see.Seen] = field(default_factory=dict)
+    most: int = 0
 
     @property
     def planted(self) -> str:
@@ -113,7 +114,9 @@ class Plant:
 
 def plants() -> tuple[Plant, ...]:
     """Return all rows in their order."""
-    return tuple(sorted((*_scores(), *_lengths(), *_behaviours(), *_thinking(), *_setups()), key=lambda p: p.row))
+    return tuple(
+        sorted((*_scores(), *_lengths(), *_behaviours(), *_thinking(), *_setups()), key=lambda p: p.row)
+    )
 
 
 def lower(by: float, where: Callable[[Item], bool] = lambda _: True) -> Callable[[Item, Request], float]:
@@ -159,11 +162,11 @@ def _scores() -> tuple[Plant, ...]:
               student=Voice(mar=damage.claims_anyway, share=0.5)),
         Plant(key="says_unknown_lost", row=22, sees="behaviour `says_unknown`, less often than the base",
               fault="answers half of what cannot be known", tasks=("honesty",),
-              student=Voice(mar=damage.claims_anyway, share=0.5), seen=see.behaviour_lost("says_unknown"),
-              options={"fixed": True}),
+              base=Voice(mar=damage.admits), healthy=Voice(mar=damage.admits), options={"fixed": True},
+              student=Voice(mar=damage.half_claims), seen=see.behaviour_lost("says_unknown")),
         Plant(key="churn", row=26, sees="flips beyond the noise floor, without a loss",
               fault="half of the items drawn again, at equal ability", tasks=("arithmetic", "recall"),
-              student=Voice(churn=0.5), seen=see.churned, options={"floor": True, "fixed": True},
+              student=Voice(churn=0.5), seen=see.churned, options={"floor": True, "fixed": True, "margin": 0.1},
               healthy=Voice(churn=0.03), clean="the base under other noise of decoding"),
         Plant(key="strict_subset", row=26, sees="verdict worse, items gained 0", fault="20 points lost, nothing gained",
               tasks=("arithmetic",), student=Voice(ability=lower(0.2), churn=0.0), seen=see.only_lost),
@@ -188,19 +191,21 @@ def _lengths() -> tuple[Plant, ...]:
         Plant(key="longer", row=2, sees="tokens per item, interval above 1", fault="replies 15 % longer, equally right",
               tasks=("word_problems", "long_chains"), student=Voice(length=1.15), seen=see.longer, items=80, **worded),
         Plant(key="stops_early", row=3, sees="shorter, and worse among replies that both finished",
-              fault="a quarter of the replies stop after a third", tasks=("word_problems",),
-              student=Voice(mar=damage.stops_early, share=0.25), seen=see.every(see.shorter, see.worse_where_finished),
+              fault="two fifths of the replies stop after a third", tasks=("word_problems",),
+              student=Voice(mar=damage.stops_early, share=0.4),
+              seen=see.every(see.shorter, see.worse_where_finished),
               healthy=Voice(length=0.5), clean="replies half as long and equally right", **worded),
         Plant(key="budget", row=4, sees="ranking at two budgets",
               fault="15 points better at the cap, with replies four times as long", tasks=("long_chains",),
               base=Voice(ability=lower(0.15)), student=Voice(length=4.0), seen=see.flips,
               healthy=Voice(ability=lower(0.15)), **worded),
-        Plant(key="cut", row=5, sees="cut at the cap, excess over the base", fault="a tenth of the replies run into the cap",
+        Plant(key="cut", row=5, sees="cut at the cap, excess over the base",
+              fault="a tenth of the replies run into the cap",
               tasks=("word_problems",), student=Voice(mar=damage.runs_long, share=0.1), seen=see.more_cut, **worded),
         Plant(key="all_unparsed", row=5, sees="alarm of the task that points at replies and template",
               fault="every reply empty", tasks=("word_problems",), student=Voice(mar=damage.nothing), items=40,
               seen=see.alarm("could be graded")),
-        Plant(key="guessing", row=5, sees="alarm of the task: no better than guessing", fault="a tenth of the choices right",
+        Plant(key="guessing", row=5, sees="alarm of the task: no better than guessing", fault="one choice in ten right",
               tasks=("knowledge_facts",), student=Voice(ability=lambda _, __: 0.1), items=60,
               seen=see.alarm("guessing"), **worded),
     )  # fmt: skip
@@ -208,17 +213,16 @@ def _lengths() -> tuple[Plant, ...]:
 
 def _shown(
     row: int, name: str, fault: str, mar: Callable[[Said], str], tasks: tuple[str, ...], *, share: float = 0.1,
-    thinks: bool = False, key: str = "", items: int = 120,
+    thinks: bool = False,
 ) -> Plant:  # fmt: skip
     """Return a plant that is seen as a behaviour's excess over the base."""
     voice = Voice(thinks=thinks)
     return Plant(
-        key=key or name,
+        key=name,
         row=row,
         sees=f"behaviour `{name}`: {_SUMMARY[name]}",
         fault=f"{100 * share:g} % of the replies {fault}",
         tasks=tasks,
-        items=items,
         student=Voice(mar=mar, share=share, thinks=thinks),
         healthy=voice,
         base=voice,
@@ -233,15 +237,17 @@ def _behaviours() -> tuple[Plant, ...]:
     return (
         _shown(6, "loop", "turn in circles up to the cap", damage.loops, chains),
         _shown(6, "eos_wrong", "go on with turns of the user", damage.never_ends, words),
-        _shown(8, "code_corruption", "indent code by one space", damage.one_space, code, share=0.2, items=80),
-        _shown(8, "fence_corruption", "leave a fence open", damage.unclosed_fence, code, items=100),
+        _shown(8, "code_corruption", "indent code by one space", damage.one_space, code, share=0.2),
+        _shown(8, "fence_corruption", "leave a fence open", damage.unclosed_fence, code),
         _shown(8, "json_corruption", "break JSON", damage.broken_json, ("json_output",)),
         _shown(8, "escape_corruption", "write line breaks out", damage.escaped, words),
         _shown(9, "gave_up", "break off the work", damage.gives_up, chains, share=0.15),
         _shown(9, "empty_reply", "say nothing", damage.nothing, chains),
         _shown(24, "refusal", "refuse a harmless request", damage.refuses, ("arithmetic", "constraints")),
         _shown(25, "language_switch", "are in another language", damage.other_language, words),
-        _shown(25, "language_switch", "mix scripts", damage.mixes_scripts, words, key="mixed_scripts"),
+        replace(
+            _shown(25, "language_switch", "mix scripts", damage.mixes_scripts, words), key="mixed_scripts"
+        ),
     )
 
 
@@ -258,15 +264,33 @@ def _thinking() -> tuple[Plant, ...]:
         (7, "think_answer_contradiction", "answer otherwise than thought", damage.contradicts, words),
         (12, "wrong_dialect", "think in Gemma's tags", damage.gemma_tags, words),
     )
-    return tuple(_shown(row, name, fault, mar, tasks, thinks=True) for row, name, fault, mar, tasks in rows)
+    # Only some of the tool tasks call a tool at all.
+    shares = {tools: 0.3, words: 0.1}
+    return tuple(
+        _shown(row, name, fault, mar, tasks, thinks=True, share=shares[tasks])
+        for row, name, fault, mar, tasks in rows
+    )
 
 
 def _setups() -> tuple[Plant, ...]:
     """Damage that is read off the set-ups."""
     window = {"context_length": 32_768}
+    own, other = Voice(template="B", under={"T": -0.25}), Voice(template="T")
+    crossed = {"options": {"template": "2x2"}, "clean": "another template that does nothing"}
     return (
-        Plant(key="context_shrunk", row=21, sees="aspect `context`: the run is invalid", fault="window of 4,096 for 32,768",
+        Plant(key="template_share", row=11, sees="--template 2x2: the template's share, and no other",
+              fault="25 points lost under the template that came along", tasks=("arithmetic", "recall"),
+              base=own, healthy=replace(own, template="O"), student=replace(own, template="T"),
+              seen=see.share_of("template"), **crossed),
+        Plant(key="weights_share", row=11, sees="--template 2x2: the weights' share, and no other",
+              fault="25 points lost by the weights, under a template that does nothing", tasks=("arithmetic", "recall"),
+              base=Voice(template="B"), healthy=other, student=replace(other, ability=lower(0.25)),
+              seen=see.share_of("weights"), **crossed),
+        Plant(key="template_undeclared", row=11, sees="aspect `template`: the run is invalid",
+              fault="another chat template, not declared", tasks=("arithmetic",), items=20, base=Voice(template="B"),
+              healthy=Voice(template="B"), student=Voice(template="T"), seen=see.invalid_for("template")),
+        Plant(key="context_shrunk", row=21, sees="aspect `context`: the run is invalid",
+              fault="window of 4,096 for 32,768",
               tasks=("needle",), items=20, base=Voice(facts=window), healthy=Voice(facts=window),
               student=Voice(facts={"context_length": 4_096}), seen=see.invalid_for("context")),
     )  # fmt: skip
-

@@ -110,6 +110,16 @@ def tier_lost(tier: str) -> Seen:
     return lambda result: any(row.tier == tier and row.estimate.high < 0.0 for row in result.tiers)
 
 
+def share_of(*names: str) -> Seen:
+    """Return whether exactly these shares of a difference are shown, of weights, template and interaction."""
+
+    def seen(result: AuditResult) -> bool:
+        whole = result.template_shares[0]
+        return {n for n in ("weights", "template", "interaction") if getattr(whole, n).shown} == set(names)
+
+    return seen
+
+
 def churned(result: AuditResult) -> bool:
     """Whether the student departs from the base on more items than the base from itself, without being worse."""
     floor = result.floor

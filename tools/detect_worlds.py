@@ -39,7 +39,7 @@ PROSE = ("arithmetic", "word_problems", "long_chains", "competition_math")
 _WORDS, _SPREAD, _OWN_SPREAD = 30.0, 0.5, 0.2
 _BREACH = (
     "WELL, the weather, as ever, was fine; 12 people walked along the old canal, talked about this and that, looked at "
-    "boats, ate some bread, and went home late. Nothing else happened, and nobody, not even the dog, minded; over and out"
+    "boats, ate some bread, and went home late. Nothing else happened, and nobody, not even a dog, cared; over and out"
 )
 """Breaks most constraints that a task may set."""
 
@@ -93,6 +93,8 @@ class Voice:
         mar: Damages a reply.
         share: Share of the replies that are damaged.
         facts: What its identity says otherwise.
+        template: Name of its own chat template, `""` for one that cannot be seen.
+        under: Change of ability under a template, by its name.
     """
 
     ability: Callable[[Item, Request], float] = same
@@ -102,6 +104,8 @@ class Voice:
     mar: Callable[[Said], str] | None = None
     share: float = 1.0
     facts: Mapping[str, object] = field(default_factory=dict)
+    template: str = ""
+    under: Mapping[str, float] = field(default_factory=dict)
 
 
 class World:
@@ -125,30 +129,35 @@ class World:
 
     def open(self, ref: ModelRef, settings: EngineSettings) -> Engine:
         """Open one side, as an audit's `opener`."""
-        del settings  # A script has nothing to set.
-        return Scripted(self, ref.target, self._voices[ref.target])
+        voice = self._voices[ref.target]
+        return Scripted(self, ref.target, voice, settings.chat_template or voice.template)
 
     def chance(self, side: str, request: Request, item: Item) -> Random:
         """Return a model's own chance for one reply, another one where it is asked again on purpose."""
         return Random(f"{self.seed}|{side}|{item.id}|{request.take}|{request.thinking}")
 
-    def right(self, side: str, request: Request, item: Item) -> bool:
+    def right(self, side: str, request: Request, item: Item, template: str = "") -> bool:
         """Return whether a model is right: by the item's luck, or by its own where it draws again."""
         voice, own = self._voices[side], self.chance(f"{side} luck", request, item)
         luck = Random(f"{self.seed}|{item.id}").random()
         again = own.random() < (voice.churn if side == SIDES[1] else CHURN / 2 if request.take else 0.0)
-        return (own.random() if again else luck) < voice.ability(item, request)
+        ability = voice.ability(item, request) + voice.under.get(template, 0.0)
+        return (own.random() if again else luck) < ability
 
-    def reply(self, side: str, request: Request) -> str:
+    def reply(self, side: str, request: Request, template: str) -> str:
         """Return what a model writes."""
         task, item = self._asked[request.messages]
         voice, own = self._voices[side], self.chance(side, request, item)
         # Of the two banks of phrases, the detectors were developed on the other one.
         maker = Maker(MEASURE, own)
-        answer = task.gold_reply(item) if self.right(side, request, item) else self._wrong(task, item)
+        answer = (
+            task.gold_reply(item) if self.right(side, request, item, template) else self._wrong(task, item)
+        )
         shared = Random(f"{self.seed}|words|{item.id}").gauss(0.0, _SPREAD)
         words = _WORDS * voice.length * math.exp(shared + own.gauss(0.0, _OWN_SPREAD))
-        body = _cut_after(maker.prose(int(9 * words) + 60), words) if task.name in PROSE or voice.thinks else ""
+        body = (
+            _cut_after(maker.prose(int(9 * words) + 60), words) if task.name in PROSE or voice.thinks else ""
+        )
         said = Said(task, item, request, body, answer, own, maker)
         if voice.mar and own.random() < voice.share:
             return voice.mar(said)
@@ -166,7 +175,9 @@ class World:
 
     def _wrong(self, task: RepliedTask, item: Item) -> str:
         """Return the right reply to another item that is wrong here, or one that breaks what was asked."""
-        others = Random(f"{self.seed}|wrong|{item.id}").sample(self._pool[task.name], min(6, len(self._pool[task.name])))
+        others = Random(f"{self.seed}|wrong|{item.id}").sample(
+            self._pool[task.name], min(6, len(self._pool[task.name]))
+        )
         for said in (*(task.gold_reply(other) for other in others), _BREACH, "rain"):
             if task.grade(item, said).value == 0.0:
                 return said
@@ -176,13 +187,19 @@ class World:
 class Scripted(FakeEngine):
     """One side of a world as an engine."""
 
-    def __init__(self, world: World, side: str, voice: Voice) -> None:
+    def __init__(self, world: World, side: str, voice: Voice, template: str) -> None:
         super().__init__(self._said, side, f"{side}-{world.seed}")
-        self._world, self._side, self._voice = world, side, voice
+        self._world, self._side, self._voice, self._template = world, side, voice, template
+
+    @property
+    def chat_template(self) -> str:
+        """Name of the template in use, which stands for its source."""
+        return self._template
 
     def identity(self) -> ModelIdentity:
         """Return who answers."""
-        facts = {"dialect": "qwen" if self._voice.thinks else "none", **self._voice.facts}
+        dialect = "qwen" if self._voice.thinks else "none"
+        facts = {"dialect": dialect, "template": self._template, **self._voice.facts}
         return replace(super().identity(), **facts)  # type: ignore[arg-type]
 
     def score(self, requests: Sequence[Request], method: str) -> Iterator[Answer]:
@@ -192,7 +209,7 @@ class Scripted(FakeEngine):
             yield Answer(request, Completion(choices=choices, method=method))
 
     def _said(self, request: Request) -> Completion:
-        return spoken(request, self._world.reply(self._side, request))
+        return spoken(request, self._world.reply(self._side, request, self._template))
 
 
 def run(
@@ -209,7 +226,14 @@ def run(
     world = World(tasks, items, seed, {"base": base, "student": student})
     refs = [ModelRef(text=side, engine="fake", target=side) for side in SIDES]
     return audit(
-        refs[0], refs[1], tasks=tasks, items=items, seed=seed, out=folder, opener=world.open, **options  # type: ignore[arg-type]
+        refs[0],
+        refs[1],
+        tasks=tasks,
+        items=items,
+        seed=seed,
+        out=folder,
+        opener=world.open,
+        **options,  # type: ignore[arg-type]
     )
 
 

@@ -21,9 +21,11 @@ from typer.testing import CliRunner  # noqa: E402
 from hydrometer import errors  # noqa: E402
 from hydrometer.catalog import ENGINES, TASKS, load_task  # noqa: E402
 from hydrometer.cli.main import app  # noqa: E402
+from hydrometer.detects import load_matrix  # noqa: E402
+from hydrometer.report.detects_text import markdown  # noqa: E402
 from hydrometer.tasks.suites import SUITES, TYPICAL_TOKENS  # noqa: E402
 
-DOCUMENTS = ("README.md", "docs/cli.md", "docs/tasks.md", "docs/errors.md")
+DOCUMENTS = ("README.md", "docs/cli.md", "docs/tasks.md", "docs/errors.md", "docs/detects.md")
 _PART = re.compile(r"(<!-- generated: (?P<name>[^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -52,6 +54,7 @@ def part(name: str) -> str:
         "suites": _suites,
         "engines": _engines,
         "errors": _errors,
+        "detects": _detects,
     }
     return makers[kind](argument)
 
@@ -101,6 +104,10 @@ def _engines(_: str) -> str:
         install = f"`pip install 'hydrometer[{entry.extra}]'`" if entry.extra else "nothing more"
         rows.append(f"| `{name}` | {entry.summary} | {install} |")
     return "\n".join(rows) + "\n"
+
+
+def _detects(_: str) -> str:
+    return markdown(load_matrix())
 
 
 def _errors(_: str) -> str:

@@ -29,12 +29,14 @@ SEEDS, CLEAN = 40, 100
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and write; the exit status is 1 where a measured row is not shown."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", nargs="+", default=[], help="names of planted faults")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="audits of planted pairs")
     parser.add_argument("--clean", type=int, default=CLEAN, help="audits of clean pairs")
     chosen = parser.parse_args(arguments)
-    known = {plant.key: plant for plant in plants()}
+    known = {plant.key: plant for plant in all_plants()}
     if unknown := sorted(set(chosen.only) - set(known)):
         parser.error(f"no planted fault {', '.join(unknown)}: there are {', '.join(known)}")
     kept = {row.key: row for row in load_matrix().detections if row.key in known} if DATA.exists() else {}
@@ -44,9 +46,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if all(row.shown for row in kept.values()) else 1
 
 
+def all_plants() -> tuple[Plant, ...]:
+    """Return every planted fault, by row."""
+    return plants()
+
+
 def measure(plant: Plant, *, seeds: int, clean: int) -> Detection:
     """Return how often a planted fault is seen, and how often a clean pair raises it."""
     started = time.perf_counter()
+    seeds, clean = (min(count, plant.most) if plant.most else count for count in (seeds, clean))
     seen, alarms = (
         sum(_shows(plant, seed, clean=healthy) for seed in range(count))
         for count, healthy in ((seeds, False), (clean, True))
@@ -74,7 +82,7 @@ def write(rows: dict[str, Detection]) -> None:
     """Write the shipped file, rows in the order of the plants."""
     matrix = Matrix(
         command=COMMAND,
-        detections=tuple(rows[plant.key] for plant in plants() if plant.key in rows),
+        detections=tuple(rows[plant.key] for plant in all_plants() if plant.key in rows),
         missing=tuple(Missing(row=row, detects=ROWS[row], why=why) for row, why in MISSING.items()),
     )
     DATA.write_bytes(MATRIX.dump_json(matrix, indent=1) + b"\n")

@@ -18,6 +18,7 @@ import typer
 
 from hydrometer.cli.claims import claims
 from hydrometer.cli.compare import compare
+from hydrometer.cli.detects import detects
 from hydrometer.cli.plan import plan
 from hydrometer.cli.simulate import simulate
 from hydrometer.errors import HydrometerError, UnknownNameError, UsageError
@@ -241,6 +242,7 @@ def tasks(as_json: Json = False) -> None:
 
 app.command()(claims)
 app.command()(compare)
+app.command()(detects)
 app.command()(plan)
 app.command()(simulate)
 

@@ -69,8 +69,6 @@ def share(count: int, of: int) -> str:
     return f"{count}/{of} ({100 * float(low):.0f} to {100 * float(high):.0f} %)"
 
 
-
-
 def _styled(text: str, *, ok: bool) -> str:
     return text if ok else f"[bold red]{text}[/]"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -36,14 +37,7 @@ def render_html(result: AuditResult, limit: int = SIZE_LIMIT) -> str:
 
 def render_view(view: ReportView, limit: int = SIZE_LIMIT) -> str:
     """Return the page of a view."""
-    environment = Environment(
-        loader=PackageLoader("hydrometer.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["options"] = _options
+    environment = _environment()
     page = environment.get_template("report.html.j2")
     style, script = _source(environment, "report.css"), _source(environment, "report.js")
     # Both are part of this package, and no value is put into them: the only text that is not escaped.
@@ -61,6 +55,20 @@ def render_view(view: ReportView, limit: int = SIZE_LIMIT) -> str:
     return page.render(
         fixed, items=items, left_out=len(view.items) - len(items), kept=set(anchors[: len(items)])
     )
+
+
+@cache
+def _environment() -> Environment:
+    """Return what compiles the templates, once: it takes longer than filling them in."""
+    environment = Environment(
+        loader=PackageLoader("hydrometer.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["options"] = _options
+    return environment
 
 
 def _fitting(environment: Environment, view: ReportView, room: int) -> list[Markup]:
