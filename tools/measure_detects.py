@@ -1,10 +1,11 @@
 """Measure the detection matrix: plant every fault, audit, and count how often it is seen and how often a clean pair is.
 
-    python tools/measure_detects.py [--only KEY ...] [--seeds N] [--clean N]
+    python tools/measure_detects.py [--only KEY ...] [--missing] [--seeds N] [--clean N]
 
 Every pair goes through the whole of an audit: plan, engine, grading, pairing, tests, verdicts and what stands beside
 them. Results are written into the package as data (`src/hydrometer/data/detects.json`), which `hydrometer detects` and
-docs/detects.md show; run `python tools/make_docs.py` afterwards. With --only the other rows are kept.
+docs/detects.md show; run `python tools/make_docs.py` afterwards. With --only or --missing the other
+rows are kept.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", nargs="+", default=[], help="names of planted faults")
+    parser.add_argument(
+        "--missing", action="store_true", help="only what is not in the file, or was planted otherwise"
+    )
     parser.add_argument("--seeds", type=int, default=SEEDS, help="audits of planted pairs")
     parser.add_argument("--clean", type=int, default=CLEAN, help="audits of clean pairs")
     chosen = parser.parse_args(arguments)
@@ -40,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := sorted(set(chosen.only) - set(known)):
         parser.error(f"no planted fault {', '.join(unknown)}: there are {', '.join(known)}")
     kept = {row.key: row for row in load_matrix().detections if row.key in known} if DATA.exists() else {}
-    for key in chosen.only or known:
+    wanted = chosen.only or [key for key in known if not chosen.missing or not _as_planted(known[key], kept)]
+    for key in wanted:
         kept[key] = measure(known[key], seeds=chosen.seeds, clean=chosen.clean)
         write(kept)
     return 0 if all(row.shown for row in kept.values()) else 1
@@ -86,6 +91,14 @@ def write(rows: dict[str, Detection]) -> None:
         missing=tuple(Missing(row=row, detects=ROWS[row], why=why) for row, why in MISSING.items()),
     )
     DATA.write_bytes(MATRIX.dump_json(matrix, indent=1) + b"\n")
+
+
+def _as_planted(plant: Plant, rows: dict[str, Detection]) -> bool:
+    """Whether a plant was measured as it is described now."""
+    row = rows.get(plant.key)
+    return row is not None and (row.fault, row.sees, row.clean, row.sizes, row.planted) == (
+        plant.fault, plant.sees, plant.clean, plant.sizes, plant.planted
+    )  # fmt: skip
 
 
 def _shows(plant: Plant, seed: int, *, clean: bool) -> bool:
