@@ -78,6 +78,16 @@ def contradicts(said: Said) -> str:
     return f"<think>\n{said.body}\nSo the answer is {number}.{_CLOSE}The answer is {number + 17}."
 
 
+def thinks_anyway(said: Said) -> str:
+    """Think although it was switched off."""
+    return said.thought
+
+
+def thinks_not(said: Said) -> str:
+    """Answer at once although thinking was switched on."""
+    return said.answer
+
+
 def gemma_tags(said: Said) -> str:
     """Think in the tags of another family."""
     return f"<|channel>thought\n{said.body}\n<channel|>{said.answer}"

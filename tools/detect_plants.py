@@ -40,7 +40,6 @@ ROWS = {
 """Kinds of damage that are this matrix's business, by their number in the project's list of what to detect."""
 
 MISSING = {
-    18: "leakage of thinking into replies without it: not built yet",
     21: "aggregation, and conflict with what the weights know: not built yet",
     23: "not built yet",
     24: "refusals lost on harmful requests: not built yet",
@@ -98,7 +97,7 @@ class Plant:
     def sizes(self) -> str:
         """Tasks and items of one audit, in words."""
         how = "all asked" if self.options.get("fixed") else "stopping early"
-        legs = ", thinking on and off" if self.legs else ""
+        legs = "".join(f", thinking {leg.value}" for leg in self.legs)
         return f"{self.items} each of {', '.join(self.tasks)}; {how}{legs}"
 
     def shows(self, seed: int, folder: Path, *, clean: bool) -> bool:
@@ -266,9 +265,18 @@ def _thinking() -> tuple[Plant, ...]:
     )
     # Only some of the tool tasks call a tool at all.
     shares = {tools: 0.3, words: 0.1}
-    return tuple(
+    blocks = [
         _shown(row, name, fault, mar, tasks, thinks=True, share=shares[tasks])
         for row, name, fault, mar, tasks in rows
+    ]
+    leak = _shown(18, "thinks_when_off", "think when it is off", damage.thinks_anyway, words, thinks=True)
+    mute = _shown(
+        18, "no_thinking_when_on", "do not think when it is on", damage.thinks_not, words, thinks=True
+    )
+    return (
+        *blocks,
+        replace(leak, legs={Thinking.OFF: leak.seen}),
+        replace(mute, legs={Thinking.ON: mute.seen}),
     )
 
 

@@ -19,7 +19,7 @@ from hydrometer import audit
 from hydrometer.catalog import load_task
 from hydrometer.engines.base import Answer, Engine, EngineSettings
 from hydrometer.engines.fake import FakeEngine, spoken
-from hydrometer.items import Item, Message, Request
+from hydrometer.items import Item, Message, Request, Thinking
 from hydrometer.outcomes import ChoiceScore, Completion
 from hydrometer.plan import SIDES
 from hydrometer.provenance import ModelIdentity
@@ -89,7 +89,7 @@ class Voice:
         ability: Chance of a right reply to an item as it is requested.
         length: Factor of the length of replies.
         churn: Share of items drawn again, apart from the base.
-        thinks: Whether words stand in a think block.
+        thinks: Whether words stand in a think block, unless thinking is switched off.
         mar: Damages a reply.
         share: Share of the replies that are damaged.
         facts: What its identity says otherwise.
@@ -161,7 +161,7 @@ class World:
         said = Said(task, item, request, body, answer, own, maker)
         if voice.mar and own.random() < voice.share:
             return voice.mar(said)
-        return said.thought if voice.thinks else said.text
+        return said.thought if voice.thinks and request.thinking is not Thinking.OFF else said.text
 
     def scores(self, side: str, request: Request) -> tuple[ChoiceScore, ...]:
         """Return scores by which a model picks the right choice, or another one."""
