@@ -22,7 +22,7 @@ ROW = Detection(
     key="loop", row=6, detects="loops", sees="a behaviour", fault="circles", clean="another model", planted="replies",
     sizes="120", seen=9, pairs=10, alarms=1, clean_pairs=20,
 )  # fmt: skip
-QUICK = ("loop", "instructions", "budget")
+QUICK = ("eos_wrong", "instructions", "budget")
 """Planted faults that are measured here: a behaviour, a verdict, and what stands beside both."""
 
 
@@ -109,8 +109,8 @@ def test_a_detector_that_is_switched_off_turns_its_row_red(
 
 
 def test_alarms_on_the_clean_pair_turn_a_row_red(measuring: ModuleType) -> None:
-    plant = next(plant for plant in measuring.all_plants() if plant.key == "loop")
+    plant = next(plant for plant in measuring.all_plants() if plant.key == "eos_wrong")
     # A clean pair that is damaged after all.
-    found = measuring.measure(replace(plant, items=60, healthy=plant.student), seeds=2, clean=2)
+    found = measuring.measure(replace(plant, healthy=plant.student), seeds=2, clean=2)
     assert found.alarms == 2
     assert not found.shown

@@ -14,7 +14,7 @@ from random import Random
 from typing import NamedTuple, cast
 
 from behaviour_grammar import Maker
-from behaviour_phrases import MEASURE
+from behaviour_judged import JUDGED
 from hydrometer import audit
 from hydrometer.catalog import load_task
 from hydrometer.engines.base import Answer, Engine, EngineSettings
@@ -148,8 +148,8 @@ class World:
         """Return what a model writes."""
         task, item = self._asked[request.messages]
         voice, own = self._voices[side], self.chance(side, request, item)
-        # Of the two banks of phrases, the detectors were developed on the other one.
-        maker = Maker(MEASURE, own)
+        # The bank of phrases on which no detector was developed.
+        maker = Maker(JUDGED, own)
         answer = (
             task.gold_reply(item) if self.right(side, request, item, template) else self._wrong(task, item)
         )
