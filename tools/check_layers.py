@@ -16,11 +16,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("items",),
     ("outcomes", "spec", "provenance"),
     ("templates", "graders", "behaviours", "checkpoint", "stats", "sandbox", "shares"),
+    ("style",),
     ("tasks", "engines"),
     ("result", "detects", "sampling", "catalog", "refs", "store", "logs"),
     ("grading", "plan", "pairing"),
     ("preflight", "verdict", "planning"),
-    ("summary", "stopping", "asking", "floor", "facets", "crossed", "calibrated", "sampled"),
+    ("summary", "stopping", "asking", "floor", "facets", "crossed", "calibrated", "sampled", "teaching"),
     ("run", "comparison", "simulate", "claims", "inspection"),
     ("report", "frames"),
     ("api", "verify"),
@@ -28,7 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 """Lowest first. A name is a module or a package directly below `hydrometer`."""
 
-LAZY_ROOMS = ("engines", "cli", "catalog")
+LAZY_ROOMS = ("engines", "cli", "catalog", "style")
 """Rooms that may import inside functions: optional packages, and a command line that must start fast."""
 
 MAX_FILE, MAX_BODY = 600, 60

@@ -52,6 +52,7 @@ def audit(  # noqa: PLR0913 - the public entry: keyword-only after the pair, eac
     fixed: bool = False,
     budget: str = "",
     floor: bool = False,
+    teacher: str | ModelRef | None = None,
     out: str | Path | None = None,
     settings: EngineSettings | None = None,
     progress: Progress | None = None,
@@ -80,6 +81,8 @@ def audit(  # noqa: PLR0913 - the public entry: keyword-only after the pair, eac
         fixed: Ask every item, instead of stopping a capability where its verdict stands.
         budget: What it may cost at most, such as `600items`, `2Mtokens`, `30min`; `""` for no limit.
         floor: Ask the base a second time first, to measure the noise of decoding.
+        teacher: The model that the student was distilled from, in the same forms, or a `.jsonl` file of its replies:
+            shows how far style and ability moved towards it.
         out: Folder of the evidence and the reports; None for `hydrometer-out`.
         settings: Engine settings.
         progress: Who is told what happens.
@@ -109,6 +112,7 @@ def audit(  # noqa: PLR0913 - the public entry: keyword-only after the pair, eac
         fixed=fixed,
         budget=Budget.parse(budget) if budget else None,
         floor=floor,
+        teacher=parse_ref(teacher) if isinstance(teacher, str) and teacher else teacher or None,
     )
     chosen = choose_tasks(spec)
     folder = Path(out) if out is not None else Path(DEFAULT_OUT)

@@ -53,6 +53,10 @@ ENGINES: dict[str, EngineEntry] = {
         opener="hydrometer.engines.replay:open_model",
         summary="answers from an evidence store, without a model",
     ),
+    "traces": EngineEntry(
+        opener="hydrometer.engines.traces:open_model",
+        summary="replies from a `.jsonl` file, for `--teacher`",
+    ),
 }
 
 TASKS: dict[str, str] = {

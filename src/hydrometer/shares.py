@@ -58,3 +58,59 @@ class TemplateShares:
     template: Share
     interaction: Share
     level: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portion:
+    """A share of the way from the base, at 0, to the teacher, at 1; it can lie outside of both.
+
+    Attributes:
+        value: The share.
+        low: Lower end of its interval, with questions or their clusters as the units.
+        high: Upper end.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StyleShift:
+    """How far the student moved towards its teacher: in style, and in ability.
+
+    Attributes:
+        teacher: Name of the teacher.
+        items: Questions behind the style, whose three replies are long enough to have one.
+        left_out: Questions without that.
+        window: Median number of words and marks that were compared per reply.
+        told_apart: Share of base and teacher replies that a cross-validated classifier assigns rightly.
+        style: How far the style moved; None where base and teacher cannot be told apart.
+        length_alone: How far the base's own replies move when they are cut to half, a check that should be near 0.
+        graded: Questions behind the ability, on which all three have a score.
+        base: Mean score of the base on those.
+        student: Mean score of the student.
+        teacher_score: Mean score of the teacher.
+        gain: Student minus base in score units, as a difference with its interval.
+        ability: How far the ability moved; None where the teacher is not shown to be better.
+        lead: Style minus ability, from the joint spread of both; None where either is.
+        trap: Whether style moved and ability is shown to have stayed behind, with no gain of its own shown.
+        level: Coverage of the intervals.
+    """
+
+    teacher: str
+    items: int
+    left_out: int
+    window: float
+    told_apart: float
+    style: Portion | None
+    length_alone: float
+    graded: int
+    base: float
+    student: float
+    teacher_score: float
+    gain: Portion
+    ability: Portion | None
+    lead: Portion | None
+    trap: bool
+    level: float

@@ -117,6 +117,7 @@ class AuditSpec:
         fixed: Whether all items are asked, whatever comes out, instead of stopping where the verdict stands.
         budget: What it may cost at most, None without a limit.
         floor: Whether the base is asked a second time, to measure the noise of decoding.
+        teacher: The model whose outputs the student was trained on, or a file of its replies; None if not given.
     """
 
     base: ModelRef
@@ -135,6 +136,7 @@ class AuditSpec:
     fixed: bool = False
     budget: Budget | None = None
     floor: bool = False
+    teacher: ModelRef | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that no audit can be run with.

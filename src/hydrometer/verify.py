@@ -30,6 +30,7 @@ from hydrometer.summary import (
     task_results,
     token_prices,
 )
+from hydrometer.teaching import unsigned
 from hydrometer.verdict import overall
 
 REPORT = "report.json"
@@ -139,8 +140,9 @@ def _recompute(store: Store, result: AuditResult, name: str) -> list[str]:
     swapped = _again(
         store, result.swapped, dialects[::-1], result.spec.thinking, f"{name}, templates swapped"
     )
-    problems = [*items.problems, *swapped.problems]
-    return problems or _compare(result, items, swapped, name)
+    taught = _again(store, result.taught, dialects, result.spec.thinking, f"{name}, the teacher")
+    problems = [*items.problems, *swapped.problems, *taught.problems]
+    return problems or _compare(result, items, swapped, unsigned(taught.items), name)
 
 
 class _Again(NamedTuple):
@@ -182,10 +184,12 @@ def _completion(store: Store, reply: Reply) -> Completion | None:
     return store.completion(reply.key)
 
 
-def _compare(result: AuditResult, again: _Again, swapped: _Again, name: str) -> list[str]:
+def _compare(
+    result: AuditResult, again: _Again, swapped: _Again, taught: tuple[ItemResult, ...], name: str
+) -> list[str]:
     problems = []
     questions, items = again.questions, again.items
-    made, shown = (*items, *swapped.items), (*result.items, *result.swapped)
+    made, shown = (*items, *swapped.items, *taught), (*result.items, *result.swapped, *result.taught)
     changed = sum(_key(a) != _key(b) for a, b in zip(made, shown, strict=True))
     if changed:
         problems.append(f"report {name}: {changed} of {len(shown)} items do not follow from the evidence")
@@ -213,7 +217,10 @@ def _compare(result: AuditResult, again: _Again, swapped: _Again, name: str) -> 
 
 
 def _tables(result: AuditResult, again: _Again, swapped: tuple[ItemResult, ...]) -> dict[str, object]:
-    """Make the tables of a report that hold no verdict, by their names in it."""
+    """Make the tables of a report that hold no verdict, by their names in it.
+
+    Style is not among them: its fit may differ in the last digits from one machine to the next.
+    """
     questions, items, alpha = again.questions, again.items, result.spec.alpha
     courses = {row.capability: row.course for row in result.capabilities if row.course}
     method = next((row.method for row in result.tasks if row.method), "")

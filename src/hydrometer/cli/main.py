@@ -104,6 +104,10 @@ def audit(  # noqa: PLR0913 - one parameter per documented option
     floor: Annotated[
         bool, typer.Option("--floor", help="First ask the base twice, to measure the noise of decoding.")
     ] = False,
+    teacher: Annotated[
+        str,
+        typer.Option(help="The model it was distilled from, or a .jsonl file of its replies: style against ability."),
+    ] = "",
     max_tokens: Annotated[int, typer.Option(help="Cap of reply tokens; 0 for each task's own.")] = 0,
     sampling: Annotated[str, typer.Option(help="auto, greedy or vendor.")] = "auto",
     template: Annotated[
@@ -159,6 +163,7 @@ def audit(  # noqa: PLR0913 - one parameter per documented option
         "fixed": fixed,
         "budget": budget,
         "floor": floor,
+        "teacher": teacher,
         "max_tokens": max_tokens,
         "sampling": sampling,
         "template": template,

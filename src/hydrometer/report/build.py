@@ -19,6 +19,7 @@ from hydrometer.report.facets_view import (
 from hydrometer.report.items_view import build_items
 from hydrometer.report.plot import forest_plot
 from hydrometer.report.shares_view import build_shares, template_sentence
+from hydrometer.report.style_view import build_style
 from hydrometer.report.view import (
     Badge,
     CapabilityRow,
@@ -100,6 +101,7 @@ def build_view(result: AuditResult) -> ReportView:
         confidences=build_confidences(result.calibration) if result.calibration else (),
         template=template_sentence(result.template_shares),
         shares=build_shares(result.template_shares),
+        style=build_style(result.style),
         tasks=tuple(_task(task) for task in result.tasks),
         findings=tuple(_finding(finding) for finding in result.findings),
         items=items,
@@ -124,6 +126,8 @@ def reproduce_command(spec: AuditSpec) -> str:
     if spec.alpha != _DEFAULTS.alpha:
         parts += ["--alpha", f"{spec.alpha:g}"]
     parts += [f"--{flag}" for flag in ("fixed", "floor") if getattr(spec, flag)]
+    if spec.teacher:
+        parts += ["--teacher", spec.teacher.text.removeprefix("traces:")]
     if spec.budget:
         parts += ["--budget", f"{spec.budget.amount:g}{spec.budget.unit}"]
     for task in spec.tasks:

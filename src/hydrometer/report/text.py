@@ -146,6 +146,8 @@ def _beside(view: ReportView) -> Iterator[tuple[str, str]]:
             yield "Cut", f"{cut.name}: {cut.sentence.removeprefix('Cut at the cap: ')}"
     for flip in view.flips:
         yield "Budget", flip
+    if view.style:
+        yield "Style", view.style.sentence
     if view.template:
         yield "2x2", view.template
     for behaviour in view.behaviours:

@@ -183,6 +183,42 @@ class ShareRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StylePlot:
+    """Where the student stands between base and teacher, in pixels: style from left to right, ability upwards.
+
+    Attributes:
+        size: Width and height.
+        base: Place of the base on either axis, counted from the left; from the top for ability it is `size` less.
+        teacher: Place of the teacher on either axis, the same way.
+        x: The student's style, with both ends of its interval.
+        y: Its ability, from the top, with both ends of its interval.
+    """
+
+    size: int
+    base: float
+    teacher: float
+    x: tuple[float, float, float]
+    y: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StyleView:
+    """How far the student moved towards its teacher.
+
+    Attributes:
+        sentence: Style against ability, in words.
+        trap: Whether the trap of distillation is named.
+        facts: The numbers behind it.
+        plot: The picture, None where either way cannot be said.
+    """
+
+    sentence: str
+    trap: bool
+    facts: tuple[Fact, ...]
+    plot: StylePlot | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRow:
     """One task with what became of its items on each side, such as `36 answered, 4 refused`."""
 
@@ -308,6 +344,7 @@ class ReportView:
         confidences: The same in numbers.
         diversity: What several samples of a question are worth, a sentence per task.
         passes: The same as rows, one per number of samples.
+        style: How far the student moved towards its teacher, None where none was given.
         differences: Rows of `findings` that are not equal.
         items: Every item, changed ones first.
         changes: Number of items by change.
@@ -341,6 +378,7 @@ class ReportView:
     passes: tuple[ChartRow, ...]
     template: str
     shares: tuple[ShareRow, ...]
+    style: StyleView | None
     tasks: tuple[TaskRow, ...]
     findings: tuple[FindingRow, ...]
     items: tuple[ItemView, ...]
