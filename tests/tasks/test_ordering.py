@@ -28,7 +28,7 @@ def test_the_next_one_follows_and_the_example_is_from_the_other_list() -> None:
             start = names.index(shown[0])
             assert [names[(start + step) % len(names)] for step in range(4)] == [*shown, answer]
         assert replied[:-1] not in item.answer["options"]
-        assert TASK.grade(item, replied).value is None
+        assert TASK.grade(item, replied).value == 0.0
         assert TASK.grade(item, f"{asked.partition('.')[0]}.").value == 0.0
         assert TASK.grade(item, f"{asked.partition('.')[0]}, {item.answer['right']}.").value == 1.0
 

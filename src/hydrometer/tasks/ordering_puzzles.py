@@ -34,13 +34,16 @@ class Puzzle(NamedTuple):
 
 
 def _next(rng: Random) -> Puzzle:
-    """What comes next in a list; the example is from the other list, so that its answer is none here."""
+    """What comes next in a list; the example is from the other list, whose names are wrong answers here."""
     (own, other), start, first = rng.sample((_DAYS, _MONTHS), 2), rng.randrange(12), rng.randrange(12)
     shown, (*before, example) = _run(own, start, 3), _run(other, first, 4)
     right, *others = _run(own, start + 3, len(own) - 3)
     asked = "{}, {}, {}. What comes next?"
     return Puzzle(
-        asked.format(*shown), (right, *others), passing=shown, example=(asked.format(*before), f"{example}.")
+        asked.format(*shown),
+        (right, *others),
+        passing=(*shown, *other),
+        example=(asked.format(*before), f"{example}."),
     )
 
 
