@@ -116,8 +116,8 @@ def _local(text: str, body: str, engine: str) -> ModelRef:
 
 
 def _existing_adapter(adapter: str) -> str:
-    if not adapter:
-        return ""
+    if not adapter or adapter.startswith("hf://"):
+        return adapter
     path = Path(adapter).expanduser()
     if not path.exists():
         msg = f"no adapter at {adapter!r}: no such file or folder"

@@ -54,7 +54,7 @@ def pair(module: str = f"base_model.model.{Q}", rows: int = 8, width: int = 6, r
 
 def test_rows_are_base_plus_scaled_product(base: TensorSource, tmp_path: Path) -> None:
     tensors = pair()
-    source = open_peft(base, write(tmp_path / "a", tensors))
+    source = open_peft(base, LocalFolder(write(tmp_path / "a", tensors)))
     as_protocol: TensorSource = source
     name = f"{Q}.weight"
     meta = as_protocol.tensors[name]
@@ -88,7 +88,7 @@ def test_rows_are_base_plus_scaled_product(base: TensorSource, tmp_path: Path) -
     ],
 )
 def test_scale(config: dict[str, Any], scale: float, base: TensorSource, tmp_path: Path) -> None:
-    source = open_peft(base, write(tmp_path / "a", pair(), **config))
+    source = open_peft(base, LocalFolder(write(tmp_path / "a", pair(), **config)))
     assert source.changes[f"{Q}.weight"].scale == pytest.approx(scale)
 
 
@@ -126,7 +126,7 @@ def test_what_is_refused(name: str, base: TensorSource, tmp_path: Path) -> None:
     tensors, config, words = REFUSED[name]
     start = time.monotonic()
     with pytest.raises(ModelError, match=words) as caught:
-        open_peft(base, write(tmp_path / "a", tensors, **config))
+        open_peft(base, LocalFolder(write(tmp_path / "a", tensors, **config)))
     assert "\n" not in str(caught.value)
     assert time.monotonic() - start < 5
 
@@ -135,11 +135,11 @@ def test_pickled_adapters_are_refused(base: TensorSource, tmp_path: Path) -> Non
     path = write(tmp_path / "a", pair())
     (path / "adapter_model.safetensors").rename(path / "adapter_model.bin")
     with pytest.raises(ModelError, match=r"only adapter_model\.bin: pickles run code"):
-        open_peft(base, path)
+        open_peft(base, LocalFolder(path))
 
 
 def test_a_tied_head_is_added_to_the_embedding(base: TensorSource, tmp_path: Path) -> None:
-    source = open_peft(base, write(tmp_path / "a", pair("base_model.model.lm_head", rows=10)))
+    source = open_peft(base, LocalFolder(write(tmp_path / "a", pair("base_model.model.lm_head", rows=10))))
     assert source.tensors["lm_head.weight"].shape == (10, 6)
     expected = base.values(f"{EMBED}.weight", 2, 4) + source.delta("lm_head.weight", 2, 4)
     np.testing.assert_array_equal(source.values("lm_head.weight", 2, 4), expected)
@@ -149,7 +149,7 @@ def test_a_tied_head_is_added_to_the_embedding(base: TensorSource, tmp_path: Pat
 def test_saved_layers_stand_in_place_of_the_base_s(base: TensorSource, tmp_path: Path) -> None:
     larger = np.arange(72.0).reshape(12, 6)
     tensors = pair() | {f"base_model.model.{EMBED}.weight": larger, f"base_model.model.{Q}.base_layer.bias": np.ones(8)}
-    source = open_peft(base, write(tmp_path / "a", tensors, modules_to_save=["embed_tokens"], bias="all"))
+    source = open_peft(base, LocalFolder(write(tmp_path / "a", tensors, modules_to_save=["embed_tokens"], bias="all")))
     meta = source.tensors[f"{EMBED}.weight"]
     assert (meta.name, meta.shape, meta.dtype, meta.raw) == (f"{EMBED}.weight", (12, 6), "F32", True)
     np.testing.assert_array_equal(source.values(meta.name, 10, 12), larger[10:])
@@ -192,7 +192,7 @@ def test_equal_to_what_peft_merges(config: dict[str, Any], tmp_path: Path) -> No
     adapted.save_pretrained(tmp_path / "adapter")
     merged = adapted.merge_and_unload().state_dict()
     base = open_safetensors(LocalFolder(tmp_path / "base"))
-    source = open_peft(base, tmp_path / "adapter")
+    source = open_peft(base, LocalFolder(tmp_path / "adapter"))
     changed = 0
     for name, expected in merged.items():
         meta = source.tensors[name]
@@ -208,7 +208,7 @@ def test_both_formats_of_the_bundled_student_say_the_same() -> None:
     folder = bundled_adapter()
     path = bundled_base()
     base = open_gguf(LocalFolder(path.parent), path.name)
-    source = open_gguf_lora(base, folder / "adapter.gguf")
+    source = open_gguf_lora(base, LocalFolder(folder), "adapter.gguf")
     assert len(source.changes) == 210
     tensors = load_file(folder / "adapter_model.safetensors")
     module = "base_model.model.model.layers.3.mlp.down_proj"
@@ -245,7 +245,7 @@ def lora_over(tmp_path: Path, tensors: dict[str, np.ndarray[Any, Any]], **keys: 
     model = {"token_embd.weight": rng.normal(size=(10, 6)), EXPERTS: rng.normal(size=(3, 5, 6)), "b.weight": np.ones((4, 6))}
     base = gguf_pair(tmp_path / "base.gguf", model)
     adapter = gguf_pair(tmp_path / "adapter.gguf", tensors, **(LORA | keys))
-    return open_gguf_lora(open_gguf(LocalFolder(tmp_path), base.name), adapter)
+    return open_gguf_lora(open_gguf(LocalFolder(tmp_path), base.name), LocalFolder(tmp_path), adapter.name)
 
 
 def test_gguf_experts_and_embeddings(tmp_path: Path) -> None:

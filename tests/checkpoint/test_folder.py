@@ -283,6 +283,7 @@ def test_adapters_that_cannot_be_used(adapter: Path) -> None:
     (adapter / "adapter_config.json").write_text('{"peft_type": "IA3"}')
     with pytest.raises(ModelError, match="only LoRA"):
         read_adapter(adapter)
+    (adapter / "adapter_config.json").write_text('{"peft_type": "LORA"}')
     (adapter / "adapter_model.safetensors").rename(adapter / "adapter_model.bin")
     with pytest.raises(ModelError, match="pickles run code"):
         read_adapter(adapter)

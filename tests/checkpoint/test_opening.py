@@ -91,6 +91,20 @@ def test_a_repository_with_an_adapter_here(server: RangeServer, adapter: Path) -
     assert source.values("q_proj.weight", 0, 4).tolist() == [[3.0] * 6] * 4
 
 
+def test_an_adapter_on_the_hub(server: RangeServer, folder: Path, adapter: Path) -> None:
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        (adapter / name).rename(server.root / name)
+    for text in (f"{folder}+hf://org/name", "hf://org/name+hf://org/name@main"):
+        assert open_source(parse_ref(text)).values("q_proj.weight", 0, 1).tolist() == [[3.0] * 6]
+    assert not any("model.safetensors" in path and not span for path, span, _ in server.asked)
+
+
+def test_engines_say_how_to_get_an_adapter_of_the_hub(folder: Path) -> None:
+    hf_load = pytest.importorskip("hydrometer.engines.hf_load")
+    with pytest.raises(ModelError, match="hf download"):
+        hf_load.load(parse_ref(f"{folder}+hf://org/name"), EngineSettings())
+
+
 @pytest.mark.bundled
 def test_a_gguf_file_of_a_repository(server: RangeServer) -> None:
     (server.root / "m.gguf").symlink_to(bundled_base())

@@ -10,18 +10,17 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from hydrometer.checkpoint.adapter import AdapterSource, LowRank
-from hydrometer.checkpoint.folder import AdapterInfo, lora_parts, match_adapter, read_adapter
-from hydrometer.checkpoint.gguf_source import open_gguf
-from hydrometer.checkpoint.header import read_table, show
-from hydrometer.checkpoint.places import LocalFolder
+from hydrometer.checkpoint.folder import ADAPTER_FILE, AdapterInfo, lora_parts, match_adapter, open_adapter
+from hydrometer.checkpoint.gguf_source import GgufSource, open_gguf
+from hydrometer.checkpoint.header import show
+from hydrometer.checkpoint.places import Folder
 from hydrometer.checkpoint.safetensors_source import SafetensorsSource
 from hydrometer.checkpoint.shards import Shards
 from hydrometer.checkpoint.source import TensorMeta, TensorSource
-from hydrometer.checkpoint.storage import LocalFile
+from hydrometer.checkpoint.storage import Storage
 from hydrometer.errors import ModelError
 
 _REFUSED = (
@@ -38,13 +37,23 @@ _KINDS = {
 }  # fmt: skip
 
 
-def open_peft(base: TensorSource, path: Path) -> AdapterSource:
+def open_peft(base: TensorSource, folder: Folder) -> AdapterSource:
     """Open a PEFT LoRA adapter over its base.
 
     Raises:
         ModelError: It is missing, damaged, made for another base, or of a kind whose rows cannot be computed.
     """
-    info = read_adapter(path)
+    info, file = open_adapter(folder)
+    try:
+        changes, replaced = _peft_changes(base, info)
+    except BaseException:
+        file.close()
+        raise
+    return AdapterSource(base, _peft_tensors(info, file), changes, replaced)
+
+
+def _peft_changes(base: TensorSource, info: AdapterInfo) -> tuple[dict[str, LowRank], dict[str, str]]:
+    """What is added to each tensor of the model, and what stands in the place of one."""
     _check_kind(info)
     shapes = _shapes(base)
     names = match_adapter(info, shapes)
@@ -53,7 +62,7 @@ def open_peft(base: TensorSource, path: Path) -> AdapterSource:
     for module, parts in _parts(info).items():
         target, name = names[module], f"{names[module]}.weight"
         if name in changes or name in replaced or f"{target}.bias" in replaced:
-            msg = f"{path}: two layers of the adapter are {show(target)} of the base: save it again"
+            msg = f"{info.path}: two layers of the adapter are {show(target)} of the base: save it again"
             raise ModelError(msg)
         if "replaced" in parts:
             replaced[name] = parts["replaced"]
@@ -63,27 +72,38 @@ def open_peft(base: TensorSource, path: Path) -> AdapterSource:
             origin = name if name in base.tensors else _tied_to(base)
             shape = info.tensors[parts["replaced"]].shape if "replaced" in parts else shapes[name]
             changes[name] = replace(_peft_change(info, module, parts, shape), origin=origin)
-    return AdapterSource(base, _peft_tensors(info), changes, replaced)
+    return changes, replaced
 
 
-def open_gguf_lora(base: TensorSource, path: Path) -> AdapterSource:
+def open_gguf_lora(base: TensorSource, folder: Folder, name: str) -> AdapterSource:
     """Open a GGUF LoRA adapter over its GGUF base.
 
     Raises:
         ModelError: It is missing, damaged, no LoRA adapter, or made for another base.
     """
-    adapter = open_gguf(LocalFolder(path.parent), path.name)
+    adapter = open_gguf(folder, name)
+    try:
+        changes, remarks = _gguf_changes(base, adapter)
+    except BaseException:
+        adapter.close()
+        raise
+    return AdapterSource(base, adapter, changes, {}, remarks)
+
+
+def _gguf_changes(base: TensorSource, adapter: GgufSource) -> tuple[dict[str, LowRank], tuple[str, ...]]:
+    """What is added to each tensor of the model, and remarks."""
+    path = adapter.label
     says = adapter.header.text
     if says("general.type") != "adapter" or says("adapter.type") != "lora":
-        msg = f"{str(path)!r} is not a GGUF LoRA adapter: convert it with convert_lora_to_gguf.py"
+        msg = f"{path!r} is not a GGUF LoRA adapter: convert it with convert_lora_to_gguf.py"
         raise ModelError(msg)
     theirs = base.config.get("general.architecture")
     if adapter.header.architecture != theirs:
-        msg = f"{str(path)!r} is an adapter for {adapter.header.architecture!r}, the base is {theirs!r}"
+        msg = f"{path!r} is an adapter for {adapter.header.architecture!r}, the base is {theirs!r}"
         raise ModelError(msg)
     alpha = adapter.header.metadata.get("adapter.lora.alpha", 0.0)
     if not isinstance(alpha, int | float) or not math.isfinite(alpha):
-        msg = f"{str(path)!r}: adapter.lora.alpha is {alpha!r}: convert the adapter again"
+        msg = f"{path!r}: adapter.lora.alpha is {alpha!r}: convert the adapter again"
         raise ModelError(msg)
     changes: dict[str, LowRank] = {}
     norms = []
@@ -92,18 +112,16 @@ def open_gguf_lora(base: TensorSource, path: Path) -> AdapterSource:
         if not dot and name.endswith("_norm.weight"):
             norms.append(name)
         elif half not in {"a", "b"} or f"{stem}.lora_{'b' if half == 'a' else 'a'}" not in adapter.tensors:
-            msg = (
-                f"{str(path)!r}: {show(name)} is no half of a pair lora_a, lora_b: convert the adapter again"
-            )
+            msg = f"{path!r}: {show(name)} is no half of a pair lora_a, lora_b: convert the adapter again"
             raise ModelError(msg)
         elif half == "b":
-            changes[stem] = _gguf_change(base, adapter.tensors, stem, float(alpha), str(path))
+            changes[stem] = _gguf_change(base, adapter.tensors, stem, float(alpha), path)
     remarks = (
         (f"{len(norms)} norms in the adapter are not applied, as in llama.cpp, first {show(norms[0])}",)
         if norms
         else ()
     )
-    return AdapterSource(base, adapter, changes, {}, remarks)
+    return changes, remarks
 
 
 def _check_kind(info: AdapterInfo) -> None:
@@ -145,14 +163,13 @@ def _parts(info: AdapterInfo) -> dict[str, dict[str, str]]:
     return found
 
 
-def _peft_tensors(info: AdapterInfo) -> SafetensorsSource:
-    file = LocalFile(info.file)
-    tensors = {name: (info.file.name, entry) for name, entry in read_table(file).items()}
+def _peft_tensors(info: AdapterInfo, file: Storage) -> SafetensorsSource:
+    tensors = {name: (ADAPTER_FILE, entry) for name, entry in info.tensors.items()}
     metas = {
         name: TensorMeta(name=name, dtype=entry.dtype, shape=entry.shape, nbytes=entry.nbytes)
-        for name, (_, entry) in tensors.items()
+        for name, entry in info.tensors.items()
     }
-    shards = Shards(files={info.file.name: file}, tensors=tensors, remarks=())
+    shards = Shards(files={ADAPTER_FILE: file}, tensors=tensors, remarks=())
     return SafetensorsSource(label=str(info.path), config=info.config, tensors=metas, shards=shards)
 
 

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from hydrometer.canon import digest, digest_file, digest_text
-from hydrometer.checkpoint.header import TensorEntry, read_header, show
-from hydrometer.checkpoint.places import LocalFolder, without_weights
+from hydrometer.checkpoint.header import TensorEntry, read_table, show
+from hydrometer.checkpoint.places import Folder, LocalFolder, without_weights
 from hydrometer.checkpoint.shards import open_shards
+from hydrometer.checkpoint.storage import Storage
 from hydrometer.errors import ModelError
 
+ADAPTER_FILE = "adapter_model.safetensors"
 _COSMETIC = ("transformers_version", "_name_or_path", "torch_dtype", "dtype", "use_cache", "auto_map")
 _PREFIXES = (
     "base_model.model.",
@@ -111,7 +113,7 @@ class AdapterInfo:
     """A PEFT adapter folder as its files describe it.
 
     Attributes:
-        path: The folder.
+        path: The folder; name and revision of a repository on the hub.
         config: `adapter_config.json`.
         tensors: Name -> dtype and shape of every tensor.
     """
@@ -129,7 +131,7 @@ class AdapterInfo:
     @property
     def file(self) -> Path:
         """The file that holds the tensors."""
-        return self.path / "adapter_model.safetensors"
+        return self.path / ADAPTER_FILE
 
     def digest(self) -> str:
         """Return the digest of the adapter's numbers and of the settings that scale them."""
@@ -170,21 +172,38 @@ def read_adapter(path: Path) -> AdapterInfo:
         ModelError: It is missing, incomplete, damaged, or holds only pickles.
     """
     _check_folder(path, "adapter_config.json", "PEFT adapter")
-    folder = LocalFolder(path)
-    info = AdapterInfo(path=path, config=folder.json("adapter_config.json") or {}, tensors={})
-    if folder.find("adapter_model.safetensors") is None:
-        raise without_weights(folder, "adapter_model.safetensors")
-    kind = str(info.config.get("peft_type", "")).upper()
+    info, file = open_adapter(LocalFolder(path))
+    file.close()
+    return info
+
+
+def open_adapter(folder: Folder) -> tuple[AdapterInfo, Storage]:
+    """Read and check a PEFT adapter and return it with its open file.
+
+    Raises:
+        ModelError: It is missing, incomplete, damaged, or holds only pickles.
+    """
+    config = folder.json("adapter_config.json")
+    if config is None:
+        msg = f"{folder.label} has no adapter_config.json: it is no PEFT adapter folder"
+        raise ModelError(msg)
+    kind = str(config.get("peft_type", "")).upper()[:40]
     if kind != "LORA":
-        msg = (
-            f"{path}: peft_type is {kind or 'missing'!r}: only LoRA adapters can be used, merge others first"
-        )
+        msg = f"{folder.label}: peft_type is {kind or 'missing'!r}: only LoRA adapters can be used, merge others first"
         raise ModelError(msg)
-    tensors = read_header(info.file)
+    file = folder.open(ADAPTER_FILE, 1 << 18)
+    if file is None:
+        raise without_weights(folder, ADAPTER_FILE)
+    try:
+        tensors = read_table(file)
+    except BaseException:
+        file.close()
+        raise
     if not tensors:
-        msg = f"{path}: the adapter holds no tensor: save it again"
+        file.close()
+        msg = f"{folder.label}: the adapter holds no tensor: save it again"
         raise ModelError(msg)
-    return AdapterInfo(path=path, config=info.config, tensors=tensors)
+    return AdapterInfo(path=Path(folder.label.removeprefix("hf://")), config=config, tensors=tensors), file
 
 
 def match_adapter(adapter: AdapterInfo, shapes: Mapping[str, Sequence[int]]) -> dict[str, str]:

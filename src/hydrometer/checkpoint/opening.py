@@ -39,7 +39,7 @@ def open_source(ref: ModelRef) -> TensorSource:
     if not ref.adapter:
         return base
     try:
-        return _with_adapter(base, Path(ref.adapter))
+        return _with_adapter(base, ref.adapter)
     except BaseException:
         base.close()
         raise
@@ -52,9 +52,7 @@ def _open_base(ref: ModelRef) -> GgufSource | SafetensorsSource:
     if path.is_dir():
         return open_safetensors(LocalFolder(path))
     if path.suffix.lower() == ".gguf":
-        # A link that the user gave by name is meant; only what files of strangers point to is held in the folder.
-        real = path if _is_part(path) else path.resolve()
-        return open_gguf(LocalFolder(real.parent), real.name)
+        return open_gguf(*_file_here(path))
     if path.suffix.lower() in PICKLES:
         msg = f"{path}: pickles run code when they are opened and are refused: convert it with safetensors first"
     elif path.suffix.lower() == ".safetensors":
@@ -65,25 +63,37 @@ def _open_base(ref: ModelRef) -> GgufSource | SafetensorsSource:
 
 
 def _open_hub(ref: ModelRef) -> GgufSource | SafetensorsSource:
-    found = _HUB_NAME.fullmatch(ref.target.removeprefix(HUB))
+    folder, file = _repository(ref.target, ref.text)
+    return open_gguf(folder, file) if file else open_safetensors(folder)
+
+
+def _repository(target: str, given: str) -> tuple[HubFolder, str]:
+    """A repository and the GGUF file in it that is meant, `""` for its safetensors."""
+    found = _HUB_NAME.fullmatch(target.removeprefix(HUB))
     if found is None:
         msg = (
-            f"{ref.text!r}: give {HUB}OWNER/NAME, with @REVISION behind it for another than the newest "
+            f"{given!r}: give {HUB}OWNER/NAME, with @REVISION behind it for another than the newest "
             "and /FILE.gguf for a GGUF file"
         )
         raise ModelError(msg)
-    folder = HubFolder(found["repo"], found["revision"] or "")
-    return open_gguf(folder, found["file"]) if found["file"] else open_safetensors(folder)
+    return HubFolder(found["repo"], found["revision"] or ""), found["file"] or ""
 
 
-def _is_part(path: Path) -> bool:
-    return re.search(r"-\d{5}-of-\d{5}\.gguf$", path.name) is not None
+def _file_here(path: Path) -> tuple[LocalFolder, str]:
+    # A link that the user gave by name is meant; only what files of strangers point to is held in the folder.
+    part = re.search(r"-\d{5}-of-\d{5}\.gguf$", path.name)
+    real = path if part else path.resolve()
+    return LocalFolder(real.parent), real.name
 
 
-def _with_adapter(base: GgufSource | SafetensorsSource, adapter: Path) -> TensorSource:
-    is_gguf = adapter.suffix.lower() == ".gguf"
+def _with_adapter(base: GgufSource | SafetensorsSource, adapter: str) -> TensorSource:
+    is_gguf = adapter.lower().endswith(".gguf")
     if is_gguf != isinstance(base, GgufSource):
         given, wanted = ("GGUF", "PEFT folder") if is_gguf else ("a PEFT folder", "GGUF file")
-        msg = f"{str(adapter)!r} is {given} and its base is not: give the adapter as a {wanted}, or the base likewise"
+        msg = f"{adapter!r} is {given} and its base is not: give the adapter as a {wanted}, or the base likewise"
         raise ModelError(msg)
-    return open_gguf_lora(base, adapter) if is_gguf else open_peft(base, adapter)
+    if is_gguf:
+        place = _repository(adapter, adapter) if adapter.startswith(HUB) else _file_here(Path(adapter))
+        return open_gguf_lora(base, *place)
+    folder = _repository(adapter, adapter)[0] if adapter.startswith(HUB) else LocalFolder(Path(adapter))
+    return open_peft(base, folder)

@@ -78,6 +78,9 @@ def load(ref: ModelRef, settings: EngineSettings) -> Loaded:
         EngineUnavailableError: The hub cannot be reached.
         OutOfMemoryError: The weights do not fit.
     """
+    if ref.adapter.startswith("hf://"):
+        msg = f"{ref.adapter!r}: the adapter is needed here: get it with `hf download`, then give its folder"
+        raise ModelError(msg)
     target = Path(ref.target)
     if target.suffix.lower() == ".gguf":
         return _load_gguf(ref, target, settings)

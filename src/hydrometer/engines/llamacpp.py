@@ -63,8 +63,8 @@ def open_model(ref: ModelRef, settings: EngineSettings) -> LlamaCppEngine:
         ModelError: A file is missing or damaged, the adapter belongs to another base, there is no chat template,
             or llama.cpp cannot load the model.
     """
-    if ref.target.startswith("hf://"):
-        msg = f"{ref.text!r}: llama.cpp needs the file here: download it with `hf download`, then give its path"
+    if "hf://" in {ref.target[:5], ref.adapter[:5]}:
+        msg = f"{ref.text!r}: llama.cpp needs files here: download them with `hf download`, then give their paths"
         raise ModelError(msg)
     base = Path(ref.target)
     header = read_header(base)
