@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
 from hydrometer.canon import digest
 
-Role = Literal["system", "user", "assistant", "tools", "calls", "tool"]
+Role = Literal["system", "user", "assistant", "tools", "calls", "tool", "raw", "stop"]
 
 
 class Message(NamedTuple):
@@ -16,6 +17,10 @@ class Message(NamedTuple):
 
     That is the offered tools before the first turn (role `tools`), the assistant's calls of tools (`calls`) and the
     result of one (`tool`). They are content of the conversation like any turn, and so of every digest.
+
+    Two roles stand outside of a conversation. `raw` is a text that goes to the model as it stands, without a chat
+    template; where a request has several, they belong to its choices one by one. `stop` follows all the others: a
+    text at which a reply ends, and which is no part of it.
     """
 
     role: Role
@@ -112,3 +117,23 @@ class Request:
     def digest(self) -> str:
         """Identity of the request."""
         return digest(self)
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """Texts at which the reply ends."""
+        return tuple(message.content for message in self.messages if message.role == "stop")
+
+    @property
+    def asked(self) -> str:
+        """The last turn, `""` where there is none."""
+        return next((m.content for m in reversed(self.messages) if m.role != "stop"), "")
+
+
+def cut_at(text: str, stops: Sequence[str]) -> str:
+    """Return a text up to the first of some stops, or all of it."""
+    return text[: min((at for at in map(text.find, stops) if at >= 0), default=len(text))]
+
+
+def raw_texts(messages: Sequence[Message]) -> tuple[str, ...]:
+    """Return the texts that go to the model without a chat template; empty for a conversation."""
+    return tuple(message.content for message in messages if message.role == "raw")

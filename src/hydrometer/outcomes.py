@@ -19,10 +19,14 @@ class Finish(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChoiceScore:
-    """Log-probability (nats, natural log) of one choice given the prompt, summed over its tokens."""
+    """Log-probability (nats, natural log) of one choice given the prompt, summed over its tokens.
+
+    `greedy` says whether each of its tokens was the most probable one, None where the engine did not look.
+    """
 
     logprob: float
     tokens: int
+    greedy: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

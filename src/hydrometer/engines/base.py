@@ -9,12 +9,12 @@ yielded before is kept by the caller.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self, runtime_checkable
 
-from hydrometer.items import Request
-from hydrometer.outcomes import Completion
+from hydrometer.items import Message, Request, raw_texts
+from hydrometer.outcomes import Completion, Finish
 from hydrometer.provenance import ModelIdentity
 from hydrometer.spec import ModelRef
 
@@ -130,6 +130,49 @@ def letters_prompt(question: str, choices: Sequence[str]) -> str:
     """
     options = "\n".join(f"{letter}. {choice.strip()}" for letter, choice in zip(LETTERS, choices, strict=False))
     return f"{question}\n\n{options}\n\nAnswer with the letter of the right option only."
+
+
+def score_apart(
+    requests: Sequence[Request], score: Callable[[Sequence[Request]], Iterator[Answer]]
+) -> Iterator[Answer]:
+    """Yield one answer per request, those whose choices have a raw prompt each put together from single ones.
+
+    Args:
+        requests: Requests of kind `choices`.
+        score: Scores requests that have one prompt.
+    """
+    parts = {
+        request.digest: [
+            replace(request, messages=(Message("raw", prompt),), choices=(choice,))
+            for prompt, choice in zip(raw_texts(request.messages), request.choices, strict=True)
+        ]
+        for request in requests
+        if len(raw_texts(request.messages)) > 1
+    }
+    split = [request for request in requests if request.digest in parts]
+    single = {part.digest: part for own in parts.values() for part in own}
+    mine = {id(part) for part in single.values()}
+    found: dict[str, Completion] = {}
+    for answer in score([*(r for r in requests if r.digest not in parts), *single.values()]):
+        if id(answer.request) not in mine:
+            yield answer
+            continue
+        found[answer.request.digest] = answer.completion
+        whole = [r for r in split if all(part.digest in found for part in parts[r.digest])]
+        split = [r for r in split if r not in whole]
+        yield from (Answer(r, _together([found[part.digest] for part in parts[r.digest]])) for r in whole)
+
+
+def _together(parts: Sequence[Completion]) -> Completion:
+    failed = next((part for part in parts if part.finish is Finish.ERROR), None)
+    if failed is not None:
+        return failed
+    return replace(
+        parts[0],
+        choices=tuple(choice for part in parts for choice in part.choices),
+        prompt_tokens=sum(part.prompt_tokens or 0 for part in parts),
+        seconds=sum(part.seconds for part in parts),
+    )
 
 
 class ClosingEngine:

@@ -9,6 +9,7 @@ It is deterministic, and two fakes are comparable: same engine, same version, di
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from hydrometer.canon import digest
 from hydrometer.engines.base import LETTERS, Answer, Capabilities, ClosingEngine, EngineSettings
 from hydrometer.errors import ModelError, UnknownNameError
-from hydrometer.items import Request
+from hydrometer.items import Request, cut_at
 from hydrometer.outcomes import ChoiceScore, Completion, Finish
 from hydrometer.provenance import ModelIdentity
 from hydrometer.spec import ModelRef
@@ -130,9 +131,11 @@ class FakeEngine(ClosingEngine):
         if method == "letters" and len(request.choices) > len(LETTERS):
             error = f"{len(request.choices)} choices, and there are letters for {len(LETTERS)}"
             return Completion(finish=Finish.ERROR, error=error)
+        logprobs = [self._logprob(request, index) for index in range(len(request.choices))]
         scores = tuple(
-            ChoiceScore(logprob=self._logprob(request, index), tokens=1 if method == "letters" else _words(choice))
-            for index, choice in enumerate(request.choices)
+            # Where a whole text is more probable than all others together, so is each of its tokens.
+            ChoiceScore(logprob=p, tokens=1 if method == "letters" else _words(choice), greedy=p > math.log(0.5))
+            for p, choice in zip(logprobs, request.choices, strict=True)
         )
         return Completion(choices=scores, method=method, prompt_tokens=_prompt_words(request))
 
@@ -148,11 +151,12 @@ class FakeEngine(ClosingEngine):
 
 def echo(request: Request) -> Completion:
     """Repeat the last turn, cut at the cap."""
-    return spoken(request, request.messages[-1].content if request.messages else "")
+    return spoken(request, request.asked)
 
 
 def spoken(request: Request, text: str) -> Completion:
-    """Return a reply with its counts of words, cut where the request's cap is."""
+    """Return a reply with its counts of words, cut at a stop and where the request's cap is."""
+    text = cut_at(text, request.stops)
     words = text.split()
     cut = len(words) > request.max_tokens
     return Completion(
@@ -167,8 +171,7 @@ def scripted(default: str, replies: Mapping[str, str]) -> Reply:
     """Return a reply function that looks for substrings of the last turn."""
 
     def reply(request: Request) -> Completion:
-        asked = request.messages[-1].content if request.messages else ""
-        return spoken(request, next((said for key, said in replies.items() if key in asked), default))
+        return spoken(request, next((said for key, said in replies.items() if key in request.asked), default))
 
     return reply
 

@@ -16,7 +16,7 @@ import transformers
 
 from hydrometer.canon import digest, digest_text
 from hydrometer.checkpoint.folder import tokenizer_digest
-from hydrometer.engines.base import Answer, Capabilities, ClosingEngine, EngineSettings
+from hydrometer.engines.base import Answer, Capabilities, ClosingEngine, EngineSettings, score_apart
 from hydrometer.engines.hf_generate import generate
 from hydrometer.engines.hf_load import Loaded, load
 from hydrometer.engines.hf_network import Network, Safety, free_memory
@@ -158,16 +158,20 @@ class HfEngine(ClosingEngine):
             msg = f"the hf engine cannot score by {method!r}: use {' or '.join(self.capabilities.choice_methods)}"
             raise ModelError(msg)
         make = self._prompter.choices if method == "continuation" else self._prompter.letters
-        ready, failed = self._prepare(requests, make)
-        yield from failed
-        yield from score(
-            network,
-            ready,
-            method=method,
-            budget=_PREFILL.get(self._device, _GPU_PREFILL),
-            vocabulary=int(self._text_config.vocab_size),
-            safety=safety,
-        )
+
+        def one_prompt(own: Sequence[Request]) -> Iterator[Answer]:
+            ready, failed = self._prepare(own, make)
+            yield from failed
+            yield from score(
+                network,
+                ready,
+                method=method,
+                budget=_PREFILL.get(self._device, _GPU_PREFILL),
+                vocabulary=int(self._text_config.vocab_size),
+                safety=safety,
+            )
+
+        yield from score_apart(requests, one_prompt)
 
     def close(self) -> None:
         """Free the model; calling it twice is harmless."""
@@ -226,7 +230,10 @@ def _template(ref: ModelRef, loaded: Loaded, settings: EngineSettings) -> ChatTe
         )
         raise ModelError(msg)
     special = {k: v for k, v in loaded.tokenizer.special_tokens_map.items() if isinstance(v, str)}
-    template = ChatTemplate(source=source, special=special)
+    # Asked of the tokenizer itself: its settings, its class and its file disagree on what it adds.
+    first, begin = loaded.tokenizer("a", verbose=False)["input_ids"][:1], loaded.tokenizer.bos_token
+    adds = bool(begin) and first == [loaded.tokenizer.bos_token_id]
+    template = ChatTemplate(source=source, special=special, begin=begin if adds else "")
     # A template that is broken for every conversation is said once, not once per item.
     template.render((Message("user", "Hi"),))
     return template

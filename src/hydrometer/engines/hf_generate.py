@@ -14,6 +14,7 @@ from hydrometer.engines.hf_network import Network, foreign, free_memory, is_out_
 from hydrometer.engines.hf_prompt import Prompt, Prompter
 from hydrometer.engines.hf_sample import Sampler
 from hydrometer.errors import OutOfMemoryError
+from hydrometer.items import cut_at
 from hydrometer.outcomes import Completion, Finish
 
 
@@ -101,6 +102,7 @@ def _decode(
             stopped = token in prompter.stops
             if not stopped:
                 ids.append(token)
+                stopped = _said_stop(prompter, ids, prompt.request.stops)
             if stopped or len(ids) >= prompt.request.max_tokens:
                 finish = Finish.STOP if stopped else Finish.LENGTH
                 yield prompt, _completion(prompter, prompt, ids, finish, time.perf_counter() - start)
@@ -116,11 +118,20 @@ def _decode(
         logits = network.step(state, picked)
 
 
+def _said_stop(prompter: Prompter, ids: Sequence[int], stops: Sequence[str]) -> bool:
+    """Whether the newest token completes one of some texts at which a reply ends."""
+    if not stops:
+        return False
+    # Tokens without a character of their own are rare: a few more than characters is a safe tail.
+    tail = prompter.decode(ids[-(max(map(len, stops)) + 8) :])
+    return any(stop in tail for stop in stops)
+
+
 def _completion(
     prompter: Prompter, prompt: Prompt, ids: Sequence[int], finish: Finish, seconds: float
 ) -> Completion:
     return Completion(
-        text=prompter.decode(ids),
+        text=cut_at(prompter.decode(ids), prompt.request.stops),
         finish=finish,
         token_ids=tuple(ids),
         prompt_tokens=len(prompt.ids),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hydrometer.engines.base import LETTERS, letters_prompt
-from hydrometer.items import Message, Request
+from hydrometer.items import Message, Request, raw_texts
 from hydrometer.templates.dialects import Dialect, dialect_of
 from hydrometer.templates.render import ChatTemplate
 
@@ -90,7 +90,10 @@ class Prompter:
             request=request,
             ids=ids,
             opens_thinking=opens,
-            choices=tuple(self._continuation(text, ids, choice) for choice in request.choices),
+            choices=tuple(
+                self._continuation(text, ids, choice, raw=bool(raw_texts(request.messages)))
+                for choice in request.choices
+            ),
         )
 
     def letters(self, request: Request) -> Prompt:
@@ -114,10 +117,15 @@ class Prompter:
             text = text.rstrip("\n") + "\n" + _CLOSING.get(dialect_of(text), "")
         return text, opens
 
-    def _continuation(self, text: str, ids: tuple[int, ...], choice: str) -> tuple[int, ...]:
+    def _continuation(
+        self, text: str, ids: tuple[int, ...], choice: str, *, raw: bool = False
+    ) -> tuple[int, ...]:
         # Some tokenizers put a blank before a text that stands alone, so the choice is split off the whole;
         # where a token reaches across the border, prompt and choice are tokenised apart, as replies are made.
         whole = self.encode(text + choice)
+        if raw:
+            # lm-eval's split: what the whole has behind as many tokens as the prompt alone has.
+            return whole[len(ids) :]
         return whole[len(ids) :] if whole[: len(ids)] == ids else self.encode(choice)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 
@@ -23,6 +24,13 @@ _LOGITS = 1 << 27
 
 _SPREAD = 4
 """How many times the prefill budget the cache may hold once it is repeated per choice."""
+
+
+class _Score(NamedTuple):
+    """Log-probability of a choice, and whether each of its tokens was the most probable one."""
+
+    logprob: float
+    greedy: bool
 
 
 def score(
@@ -46,7 +54,7 @@ def score(
     while waiting:
         batch = waiting.pop()
         start = time.perf_counter()
-        scores: list[list[float]] | None = None
+        scores: list[list[_Score]] | None = None
         try:
             scores = _with_prefix(network, batch) if safety.prefix else [_naive(network, p) for p in batch]
         except (RuntimeError, MemoryError) as error:
@@ -79,11 +87,15 @@ def _batches(prompts: Sequence[Prompt], *, budget: int, vocabulary: int, mixed: 
     return out
 
 
-def _with_prefix(network: Network, batch: Sequence[Prompt]) -> list[list[float]]:
+def _with_prefix(network: Network, batch: Sequence[Prompt]) -> list[list[_Score]]:
     logits, state = network.prefill([p.ids for p in batch])
     with torch.inference_mode():
         first = logits[:, -1].log_softmax(-1)
-    totals = [[float(first[row, choice[0]]) for choice in p.choices] for row, p in enumerate(batch)]
+        best = first.argmax(-1).tolist()
+    totals = [
+        [_Score(float(first[row, choice[0]]), best[row] == choice[0]) for choice in p.choices]
+        for row, p in enumerate(batch)
+    ]
     # The first token of each choice is known already, and the logits behind its last one are not wanted.
     jobs = [(r, c) for r, p in enumerate(batch) for c, choice in enumerate(p.choices) if len(choice) > 1]
     if not jobs:
@@ -91,38 +103,40 @@ def _with_prefix(network: Network, batch: Sequence[Prompt]) -> list[list[float]]
     tails = [batch[r].choices[c] for r, c in jobs]
     network.select(state, [r for r, _ in jobs])
     behind = network.extend(state, [tail[:-1] for tail in tails])
-    for (r, c), tail, rest in zip(jobs, tails, _sums(behind, tails), strict=True):
-        totals[r][c] += rest if len(tail) > 1 else 0.0
+    for (r, c), rest in zip(jobs, _rests(behind, tails), strict=True):
+        start = totals[r][c]
+        totals[r][c] = _Score(start.logprob + rest.logprob, start.greedy and rest.greedy)
     return totals
 
 
-def _sums(logits: torch.Tensor, tails: Sequence[Sequence[int]]) -> list[float]:
-    """Sum the log-probabilities of each tail's tokens from its second on."""
-    sums = []
+def _rests(logits: torch.Tensor, tails: Sequence[Sequence[int]]) -> list[_Score]:
+    """Score each tail's tokens from its second on."""
     with torch.inference_mode():
-        for row, tail in enumerate(tails):
-            wanted = torch.tensor(tail[1:], device=logits.device)
-            values = logits[row, : len(wanted)].float().log_softmax(-1)
-            sums.append(float(values.gather(-1, wanted[:, None]).double().sum()))
-    return sums
+        return [_scored(logits[row, : len(tail) - 1].float(), tail[1:]) for row, tail in enumerate(tails)]
 
 
-def _naive(network: Network, prompt: Prompt) -> list[float]:
+def _scored(logits: torch.Tensor, tokens: Sequence[int]) -> _Score:
+    """Score tokens by the logits before each, tokens x vocabulary in float32."""
+    wanted = torch.tensor(tokens, device=logits.device)
+    values = logits.log_softmax(-1)
+    total = float(values.gather(-1, wanted[:, None]).double().sum())
+    return _Score(total, bool((values.argmax(-1) == wanted).all()))
+
+
+def _naive(network: Network, prompt: Prompt) -> list[_Score]:
     """Score each choice by a whole sequence of its own, for models whose cache cannot be continued."""
     totals = []
     for choice in prompt.choices:
         logits, _ = network.prefill([(*prompt.ids, *choice)], keep=len(choice) + 1)
         with torch.inference_mode():
-            values = logits[0, :-1].log_softmax(-1)
-            wanted = torch.tensor(choice, device=values.device)
-            totals.append(float(values.gather(-1, wanted[:, None]).double().sum()))
+            totals.append(_scored(logits[0, :-1], choice))
     return totals
 
 
-def _completion(prompt: Prompt, scores: Sequence[float], method: str, seconds: float) -> Completion:
+def _completion(prompt: Prompt, scores: Sequence[_Score], method: str, seconds: float) -> Completion:
     return Completion(
         choices=tuple(
-            ChoiceScore(logprob=value, tokens=len(choice))
+            ChoiceScore(logprob=value.logprob, tokens=len(choice), greedy=value.greedy)
             for value, choice in zip(scores, prompt.choices, strict=True)
         ),
         method=method,

@@ -24,6 +24,7 @@ from hydrometer.engines.base import (
     ClosingEngine,
     EngineSettings,
     letters_prompt,
+    score_apart,
 )
 from hydrometer.engines.http_choices import METHODS as NATIVE_METHODS
 from hydrometer.engines.http_choices import find_template, score_choices
@@ -40,7 +41,7 @@ from hydrometer.engines.http_identity import (
     top_logprobs,
 )
 from hydrometer.errors import EngineUnavailableError, ModelError, UnknownNameError
-from hydrometer.items import Decoding, Message, Request, Thinking
+from hydrometer.items import Decoding, Message, Request, Thinking, raw_texts
 from hydrometer.outcomes import ChoiceScore, Completion, Finish
 from hydrometer.provenance import ModelIdentity
 from hydrometer.spec import ModelRef
@@ -101,7 +102,12 @@ class HttpEngine(ClosingEngine):
             yield from self._ask(requests, [self._letters_body(request) for request in requests], _letters)
             return
         self._check_open()
-        for answer in score_choices(self._server, self._template, requests, method):
+        template = self._template
+
+        def one_prompt(own: Sequence[Request]) -> Iterator[Answer]:
+            return score_choices(self._server, template, own, method)
+
+        for answer in score_apart(requests, one_prompt):
             self._client.kept += answer.completion.finish is not Finish.ERROR
             yield answer
 
@@ -113,7 +119,10 @@ class HttpEngine(ClosingEngine):
         self, requests: Sequence[Request], bodies: Sequence[dict[str, Any]], read: Any
     ) -> Iterator[Answer]:
         self._check_open()
-        calls = [Call(path="/chat/completions", body=body, key=i) for i, body in enumerate(bodies)]
+        calls = [
+            Call(path="/completions" if "prompt" in body else "/chat/completions", body=body, key=i)
+            for i, body in enumerate(bodies)
+        ]
         for reply in self._client.stream(calls):
             request = requests[reply.call.key]
             completion = _refused(reply) if reply.refusal else read(request, reply)
@@ -126,7 +135,7 @@ class HttpEngine(ClosingEngine):
             raise EngineUnavailableError(msg)
 
     def _completion(self, request: Request, reply: Reply) -> Completion:
-        choice = first_choice(reply.body)
+        choice = first_choice(reply.body, raw=bool(raw_texts(request.messages)))
         if choice is None:
             return _error("the server's reply holds no choice")
         message, reason = choice["message"], str(choice.get("finish_reason") or "stop")
@@ -157,15 +166,18 @@ class HttpEngine(ClosingEngine):
         return self._template.opens_thinking(request)
 
     def _body(self, request: Request) -> dict[str, Any]:
-        messages = request.messages if takes_tools(self._server.template) else described(request.messages)
-        chat = to_chat(messages, as_text=True)
         body: dict[str, Any] = {
             **self._plain_body(request.decoding),
-            "messages": chat.messages,
-            **({"tools": chat.tools} if chat.tools else {}),
             "max_tokens": request.max_tokens,
             "seed": request.seed,
+            **({"stop": list(request.stops)} if request.stops else {}),
         }
+        if raw := raw_texts(request.messages):
+            return {**body, "prompt": raw[0]}
+        messages = tuple(message for message in request.messages if message.role != "stop")
+        messages = messages if takes_tools(self._server.template) else described(messages)
+        chat = to_chat(messages, as_text=True)
+        body |= {"messages": chat.messages, **({"tools": chat.tools} if chat.tools else {})}
         if request.thinking is not Thinking.DEFAULT:
             body["chat_template_kwargs"] = {"enable_thinking": request.thinking is Thinking.ON}
         return body

@@ -60,7 +60,10 @@ def find_template(server: Server) -> ServerTemplate | None:
     if not server.template or server.kind != "llama.cpp":
         return None
     special = {name: str(server.props.get(name) or "") for name in ("bos_token", "eos_token")}
-    template = ChatTemplate(source=server.template, special=special)
+    with httpx.Client(**server.client.options()) as http:
+        begins = bool(special["bos_token"]) and LlamaServer(server.root, http).begins()
+    begin = special["bos_token"] if begins else ""
+    template = ChatTemplate(source=server.template, special=special, begin=begin)
     body = {"messages": [message._asdict() for message in _SAMPLE]}
     theirs = str(server.client.look(f"{server.root}/apply-template", body).get("prompt") or "")
     for default in Thinking:

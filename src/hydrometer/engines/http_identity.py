@@ -197,10 +197,12 @@ def top_logprobs(choice: Mapping[str, Any]) -> list[tuple[str, float]]:
     ]
 
 
-def first_choice(body: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the reply inside a chat completion, None if there is none."""
+def first_choice(body: Mapping[str, Any], *, raw: bool = False) -> dict[str, Any] | None:
+    """Return the reply inside a chat completion, or a `raw` one of a plain text; None if there is none."""
     choices = body.get("choices")
     found = choices[0] if isinstance(choices, list) and choices else None
+    if raw and isinstance(found, dict) and isinstance(found.get("text"), str):
+        return {**found, "message": {"content": found["text"]}}
     return found if isinstance(found, dict) and isinstance(found.get("message"), dict) else None
 
 

@@ -16,7 +16,7 @@ import math
 import socket
 import threading
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -41,6 +41,14 @@ _LETTER_PROBS = 512
 _ALL_PROBS = 1 << 20
 _PUSH = 1e6
 _GONE = frozenset({401, 403, 404, 502, 503, 504})
+
+
+class _Forced(NamedTuple):
+    """Forced tokens: their log-probability, whether each was the most probable one, and the seconds it took."""
+
+    logprob: float
+    greedy: bool
+    seconds: float
 
 
 class LlamaServer:
@@ -94,6 +102,16 @@ class LlamaServer:
             raise self._foreign("/tokenize gives no list of token ids")
         return tuple(tokens)
 
+    def begins(self) -> bool:
+        """Return whether the model's tokenizer puts a beginning-of-sequence token before a text that stands alone.
+
+        Raises:
+            EngineUnavailableError: The server does not answer, or not as llama-server does.
+        """
+        body = {"content": "a", "add_special": True, "parse_special": True}
+        tokens = self._answer("POST", "/tokenize", body).get("tokens")
+        return isinstance(tokens, list) and tokens[1:] == list(self.tokenize("a"))
+
     def complete(self, prompt: str, request: Request) -> Completion:
         """Generate a reply to a rendered prompt.
 
@@ -141,9 +159,9 @@ class LlamaServer:
         try:
             for number, choice in enumerate(choices):
                 wanted = self._continuation(prompt, ids, choice)
-                logprob, spent = self._forced(ids, wanted, slot, fresh=number == 0)
-                scores.append(ChoiceScore(logprob=logprob, tokens=len(wanted)))
-                seconds += spent
+                found = self._forced(ids, wanted, slot, fresh=number == 0)
+                scores.append(ChoiceScore(logprob=found.logprob, tokens=len(wanted), greedy=found.greedy))
+                seconds += found.seconds
         except _RefusedError as refused:
             return _failed(prompt, ids, str(refused), "continuation")
         return _scored(prompt, ids, scores, "continuation", seconds)
@@ -165,8 +183,9 @@ class LlamaServer:
             found, seconds = self._next(ids, _LETTER_PROBS, slot, fresh=True)
             for token in wanted:
                 if token not in found:
-                    found[token], more = self._one(ids, token, slot)
-                    seconds += more
+                    missing = self._one(ids, token, slot)
+                    found[token] = missing.logprob
+                    seconds += missing.seconds
             scores = [ChoiceScore(logprob=_finite(found[token]), tokens=1) for token in wanted]
         except _RefusedError as refused:
             return _failed(prompt, ids, str(refused), "letters")
@@ -197,9 +216,7 @@ class LlamaServer:
             raise _RefusedError(msg)
         return alone
 
-    def _forced(
-        self, ids: Sequence[int], wanted: Sequence[int], slot: int, *, fresh: bool
-    ) -> tuple[float, float]:
+    def _forced(self, ids: Sequence[int], wanted: Sequence[int], slot: int, *, fresh: bool) -> _Forced:
         grammar = "root ::= " + " ".join(f"<[{token}]>" for token in wanted)
         forced = {"n_predict": len(wanted), "n_probs": 1, "grammar": grammar}
         body = self._exact(ids, slot, fresh=fresh) | forced
@@ -210,27 +227,30 @@ class LlamaServer:
         steps = reply.get("completion_probabilities") or []
         if [step["id"] for step in steps[: len(wanted)]] != list(wanted):
             return self._stepwise(ids, wanted, slot)
-        return math.fsum(_finite(step["logprob"]) for step in steps[: len(wanted)]), _seconds(reply)
+        taken = steps[: len(wanted)]
+        logprob = math.fsum(_finite(step["logprob"]) for step in taken)
+        return _Forced(logprob, all(_is_best(step) for step in taken), _seconds(reply))
 
-    def _stepwise(self, ids: Sequence[int], wanted: Sequence[int], slot: int) -> tuple[float, float]:
-        total, seconds = 0.0, 0.0
-        for done, token in enumerate(wanted):
-            logprob, spent = self._one([*ids, *wanted[:done]], token, slot)
-            total += logprob
-            seconds += spent
-        return total, seconds
+    def _stepwise(self, ids: Sequence[int], wanted: Sequence[int], slot: int) -> _Forced:
+        steps = [self._one([*ids, *wanted[:done]], token, slot) for done, token in enumerate(wanted)]
+        return _Forced(
+            math.fsum(step.logprob for step in steps),
+            all(step.greedy for step in steps),
+            math.fsum(step.seconds for step in steps),
+        )
 
-    def _one(self, ids: Sequence[int], token: int, slot: int) -> tuple[float, float]:
+    def _one(self, ids: Sequence[int], token: int, slot: int) -> _Forced:
         """Log-probability of one next token, by pushing the sampler to it: what is reported is from before."""
         body = self._exact(ids, slot) | {"n_predict": 1, "n_probs": 1, "logit_bias": [[token, _PUSH]]}
         reply = self._read(self._send("POST", "/completion", body))
         steps = reply.get("completion_probabilities") or []
         if steps and steps[0]["id"] == token:
-            return _finite(steps[0]["logprob"]), _seconds(reply)
+            return _Forced(_finite(steps[0]["logprob"]), _is_best(steps[0]), _seconds(reply))
         # A whole distribution is megabytes of JSON on both sides: one at a time.
         with self._wide:
             found, spent = self._next(ids, _ALL_PROBS, slot)
-        return _finite(found.get(token)), spent + _seconds(reply)
+        best = max(found, key=found.__getitem__) == token
+        return _Forced(_finite(found.get(token)), best, spent + _seconds(reply))
 
     def _next(
         self, ids: Sequence[int], n_probs: int, slot: int, *, fresh: bool = False
@@ -351,6 +371,7 @@ def _sampling(request: Request) -> dict[str, Any]:
         # would then differ from an undisturbed one. Scoring keeps its cache within one item, where the order is fixed.
         "seed": request.seed % 0xFFFFFFFF, "cache_prompt": False, "return_tokens": True,
         "preserved_tokens": list(SHOWN), "temperature": decoding.temperature,
+        **({"stop": list(request.stops)} if request.stops else {}),
     }  # fmt: skip
     if decoding.greedy:
         return common
@@ -361,6 +382,12 @@ def _sampling(request: Request) -> dict[str, Any]:
         # The whole reply; "all of the window" (-1) is refused by builds of late 2026.
         "repeat_last_n": max(1, request.max_tokens),
     }  # fmt: skip
+
+
+def _is_best(step: dict[str, Any]) -> bool:
+    """Whether a forced token is the one that the model itself finds most probable."""
+    top = step.get("top_logprobs") or []
+    return bool(top) and top[0]["id"] == step["id"]
 
 
 def _finite(logprob: float | None) -> float:

@@ -24,7 +24,14 @@ import httpx
 
 from hydrometer.canon import digest, digest_file
 from hydrometer.checkpoint.gguf import GgufHeader, TensorInfo, read_header
-from hydrometer.engines.base import Answer, Capabilities, ClosingEngine, EngineSettings, letters_prompt
+from hydrometer.engines.base import (
+    Answer,
+    Capabilities,
+    ClosingEngine,
+    EngineSettings,
+    letters_prompt,
+    score_apart,
+)
 from hydrometer.engines.llama_server import LlamaServer
 from hydrometer.errors import ModelError, UnknownNameError
 from hydrometer.items import Message, Request
@@ -144,6 +151,8 @@ class LlamaCppEngine(ClosingEngine):
             trust_env=False,
         )
         self._server = LlamaServer(native.listening_address, client)
+        if files.header.bos_token and self._server.begins():
+            self._template = replace(template, begin=files.header.bos_token)
         # A finaliser, not only close(): leaving Python with a request in flight crashes inside llama.cpp.
         self._free = weakref.finalize(self, _stop, [native], self._server, client)
         del native
@@ -189,8 +198,10 @@ class LlamaCppEngine(ClosingEngine):
             finally:
                 free.put(slot)
 
-        ordered = sorted(requests, key=lambda request: request.messages)
-        return self._flown(ordered, scored, flights=self._slots)
+        def one_prompt(own: Sequence[Request]) -> Iterator[Answer]:
+            return self._flown(sorted(own, key=lambda request: request.messages), scored, flights=self._slots)
+
+        return score_apart(requests, one_prompt)
 
     def close(self) -> None:
         """Stop the server and free the model."""

@@ -21,7 +21,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from hydrometer.canon import digest_text
 from hydrometer.errors import ModelError
-from hydrometer.items import Message, Thinking
+from hydrometer.items import Message, Thinking, raw_texts
 from hydrometer.templates.dialects import opens_thinking
 from hydrometer.templates.tools import ToolCall, answered, called, described, offered, to_chat
 
@@ -48,10 +48,13 @@ class ChatTemplate:
     Attributes:
         source: The Jinja source.
         special: Values of names such as `bos_token` and `eos_token`.
+        begin: What the model's tokenizer puts before a text that stands alone, `""` if nothing: raw prompts begin with
+            it, conversations as the source says.
     """
 
     source: str
     special: Mapping[str, str]
+    begin: str = ""
 
     @property
     def digest(self) -> str:
@@ -64,7 +67,7 @@ class ChatTemplate:
         """Render a conversation up to the point where the model writes.
 
         Offered tools go to the template as transformers hands them over, and are described in the first user turn
-        where the template has no place for them, see `takes_tools`.
+        where the template has no place for them, see `takes_tools`. A raw text is no conversation and stays as it is.
 
         Args:
             messages: The conversation.
@@ -74,6 +77,11 @@ class ChatTemplate:
         Raises:
             ModelError: The template is broken, unsafe, or refuses the conversation.
         """
+        if raw := raw_texts(messages):
+            # A model needs something to go on from: the token that stands between texts in its training data.
+            empty = self.special.get("bos_token") or self.special.get("eos_token") or ""
+            return Rendered((self.begin + raw[0] or empty) + (reply or ""), opens_thinking=False)
+        messages = [message for message in messages if message.role != "stop"]
         switch = {} if thinking is Thinking.DEFAULT else {"enable_thinking": thinking is Thinking.ON}
         if any(message.role == "tools" for message in messages) and not takes_tools(self.source):
             messages = described(messages)
