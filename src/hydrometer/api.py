@@ -25,13 +25,13 @@ from hydrometer.result import AuditResult
 from hydrometer.run import Runner
 from hydrometer.spec import AuditSpec, Budget, ModelRef, SamplingPolicy, TemplatePolicy
 from hydrometer.store import Store
-from hydrometer.tasks.base import Task
+from hydrometer.tasks.base import FILE_PREFIX, LM_EVAL_PREFIX, Task
 from hydrometer.tasks.suites import suite as find_suite
 from hydrometer.version import __version__
 
 EVIDENCE = "evidence.sqlite"
 DEFAULT_OUT = "hydrometer-out"
-_RECORDED = ("numpy", "scipy", "jinja2", "httpx", "xllamacpp", "torch", "transformers", "peft", "gguf")
+_RECORDED = ("numpy", "scipy", "jinja2", "httpx", "xllamacpp", "torch", "transformers", "peft", "gguf", "lm-eval")
 
 
 def audit(  # noqa: PLR0913 - the public entry: keyword-only after the pair, each with the command line's default
@@ -148,8 +148,9 @@ def choose_tasks(spec: AuditSpec) -> Mapping[Task, int]:
     numbers = find_suite(spec.suite).items
     default = max(numbers.values())
     chosen = {name: load_task(name) for name in dict.fromkeys(spec.tasks or tuple(numbers))}
-    # A user's file is asked whole: it is no pool to draw from.
-    own = {name: task.limit for name, task in chosen.items() if name.endswith(".jsonl")}
+    # A user's file and a task of lm-eval are asked whole: they are no pools to draw from.
+    whole = (FILE_PREFIX, LM_EVAL_PREFIX)
+    own = {name: task.limit for name, task in chosen.items() if task.name.startswith(whole)}
     return {task: spec.items or own.get(name) or numbers.get(name, default) for name, task in chosen.items()}
 
 

@@ -152,9 +152,10 @@ class Respondent:
         self._store.put_identity(identity)
         scored = [r for r in missing if r.kind is Kind.CHOICES]
         generated = [r for r in missing if r.kind is Kind.GENERATE]
-        streams = []
-        if scored:
-            streams.append(engine.score(scored, scored[0].method))
+        streams = [
+            engine.score([request for request in scored if request.method == method], method)
+            for method in dict.fromkeys(request.method for request in scored)
+        ]
         if generated:
             streams.append(engine.generate(generated))
         for stream in streams:

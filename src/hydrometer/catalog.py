@@ -11,7 +11,7 @@ from typing import cast
 from hydrometer.engines.base import Engine, EngineOpener, EngineSettings
 from hydrometer.errors import MissingPackageError, UnknownNameError
 from hydrometer.spec import ModelRef
-from hydrometer.tasks.base import FILE_PREFIX, Task
+from hydrometer.tasks.base import FILE_PREFIX, LM_EVAL_PREFIX, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,16 +113,19 @@ def open_engine(ref: ModelRef, settings: EngineSettings) -> Engine:
 
 
 def load_task(name: str) -> Task:
-    """Return a task by its name, or the one of a user's `.jsonl` file by its path.
+    """Return a task by its name, the one of a user's `.jsonl` file by its path, or one of lm-eval as `lm_eval:NAME`.
 
     Raises:
         UnknownNameError: There is no such task.
-        UsageError: The file holds no questions.
+        MissingPackageError: It is a task of lm-eval, which is not installed.
+        UsageError: The file holds no questions, or lm-eval has no such task.
     """
     if name.endswith(".jsonl"):
         from hydrometer.tasks.user_file import load_user_task
 
         return load_user_task(Path(name))
+    if name.startswith(LM_EVAL_PREFIX):
+        return _load_lm_eval(name)
     if name not in TASKS:
         raise UnknownNameError.among("task", name, TASKS)
     return cast("type[Task]", _load(TASKS[name]))()
@@ -135,6 +138,15 @@ def task_of(name: str) -> Task | None:
 
         return task_for_grading(name)
     return load_task(name) if name in TASKS else None
+
+
+def _load_lm_eval(name: str) -> Task:
+    if find_spec("lm_eval") is None:
+        msg = f"{name!r} needs lm-eval, which is not installed: pip install 'hydrometer[lm-eval]'"
+        raise MissingPackageError(msg)
+    from hydrometer.tasks.lm_eval import load_lm_eval_task
+
+    return load_lm_eval_task(name)
 
 
 def _load(place: str) -> object:

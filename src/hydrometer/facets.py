@@ -116,8 +116,8 @@ def behaviour_results(
 
 def _cuts(name: str, items: Sequence[ItemResult], level: float) -> CutReplies:
     came = [item for item in items if _came(item)]
-    cut = [[float(r.status is Status.TRUNCATED) for r in (item.base, item.student)] for item in came]
-    done = [item for item in came if Status.TRUNCATED not in (item.base.status, item.student.status)]
+    cut = [[float(reply.cut) for reply in (item.base, item.student)] for item in came]
+    done = [item for item in came if not (item.base.cut or item.student.cut)]
     scores = Scores.of(items)
     no_base, no_student = np.isnan(scores.base), np.isnan(scores.student)
     bounds = missing_bounds(

@@ -6,12 +6,12 @@ block leaves no answer, and only what remains reaches the task's grader.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from hydrometer.behaviours.refusal import looks_refused
-from hydrometer.graders.choice import grade_choice
 from hydrometer.items import Item, Kind
-from hydrometer.outcomes import Completion, Finish, Grade, Status
+from hydrometer.outcomes import Completion, Finish, Grade, Status, cut_reason
 from hydrometer.tasks.base import Task
 from hydrometer.templates.dialects import ThinkSplit, ThinkState, split_thinking
 
@@ -46,9 +46,11 @@ def _grade(task: Task, item: Item, completion: Completion, split: ThinkSplit) ->
     if item.kind is Kind.CHOICES:
         if len(completion.choices) != len(item.choices):
             return Grade(status=Status.ENGINE_ERROR, reason="not every choice was scored")
-        return grade_choice(item, completion.choices, completion.method)
+        return task.grade_choices(item, completion)
+    if task.verbatim:
+        return _as_it_stands(task, item, completion)
     if completion.finish is Finish.LENGTH:
-        return Grade(status=Status.TRUNCATED, reason=f"cut after {completion.completion_tokens} tokens")
+        return Grade(status=Status.TRUNCATED, reason=cut_reason(completion.completion_tokens))
     if split.state is ThinkState.UNCLOSED:
         return Grade.unparsed("the think block was never closed")
     if not split.answer:
@@ -56,3 +58,11 @@ def _grade(task: Task, item: Item, completion: Completion, split: ThinkSplit) ->
     if not task.refusal_is_answer and looks_refused(split.answer):
         return Grade(status=Status.REFUSED, reason="the reply refuses")
     return task.grade(item, split.answer)
+
+
+def _as_it_stands(task: Task, item: Item, completion: Completion) -> Grade:
+    grade = task.grade(item, completion.text)
+    if completion.finish is Finish.LENGTH:
+        cut = cut_reason(completion.completion_tokens)
+        return replace(grade, reason=f"{cut}; {grade.reason}" if grade.reason else cut)
+    return grade

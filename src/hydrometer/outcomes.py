@@ -118,6 +118,19 @@ class Grade:
         return cls(status=Status.UNPARSED, reason=reason)
 
 
+_CUT = "cut after"
+
+
+def cut_reason(tokens: int | None) -> str:
+    """Return the reason of a grade whose reply the token cap ended."""
+    return f"{_CUT} {tokens} tokens"
+
+
+def was_cut(grade: Grade) -> bool:
+    """Return whether the token cap ended the reply, whether it was graded all the same or not."""
+    return grade.status is Status.TRUNCATED or grade.reason.startswith(_CUT)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """The grade of one model on one item, with what the reply cost."""

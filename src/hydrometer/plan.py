@@ -94,8 +94,8 @@ def make_plan(
         Entry(
             task=task,
             item=item,
-            base=_request(spec, item, messages, _drawn(task, base_decoding), choice_method),
-            student=_request(spec, item, messages, _drawn(task, student_decoding), choice_method),
+            base=_request(spec, item, messages, _drawn(task, base_decoding), task.method or choice_method),
+            student=_request(spec, item, messages, _drawn(task, student_decoding), task.method or choice_method),
         )
         for task, number in tasks.items()
         for item in task.items(_whole(task, number), spec.seed)
@@ -123,7 +123,9 @@ def _whole(task: Task, number: int) -> int:
 
 
 def _drawn(task: Task, decoding: Decoding) -> Decoding:
-    """The sampling settings of a task: greedy samples of one question would all be alike."""
+    """The sampling settings of a task: its own, or the audit's; greedy samples of one question would all be alike."""
+    if task.decoding is not None:
+        return task.decoding
     return SAMPLED if task.sampled and decoding.greedy else decoding
 
 

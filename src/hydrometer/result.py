@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from hydrometer.items import Decoding, Message
-from hydrometer.outcomes import Grade, Status
+from hydrometer.outcomes import Grade, Status, was_cut
 from hydrometer.provenance import Environment, ModelIdentity
 from hydrometer.shares import StyleShift, TemplateShares
 from hydrometer.spec import AuditSpec
@@ -407,6 +407,11 @@ class Reply:
     def grade(self) -> Grade:
         """The grader's finding."""
         return Grade(status=self.status, value=self.value, extracted=self.extracted, reason=self.reason)
+
+    @property
+    def cut(self) -> bool:
+        """Whether the token cap ended it."""
+        return was_cut(self.grade)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,12 +63,12 @@ from hydrometer.verdict import headline, judge, overall
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """What was learnt about both sides before anything is asked."""
+    """What was learnt about both sides before anything is asked; `choice_methods` are those both have, best first."""
 
     base: ModelIdentity
     student: ModelIdentity
     samplings: tuple[Sampling, Sampling]
-    choice_method: str
+    choice_methods: tuple[str, ...]
     describe_tools: bool
     findings: tuple[Finding, ...]
 
@@ -203,7 +203,7 @@ class Runner:
             self.spec.thinking, [(side.identity.label, side.template) for side in (base, student)]
         )
         samplings = choose(self.spec.sampling, base.identity, who, self.spec.thinking)
-        common = [m for m in base.capabilities.choice_methods if m in can.choice_methods]
+        common = tuple(m for m in base.capabilities.choice_methods if m in can.choice_methods)
         findings = compare_setups(
             base.identity,
             who,
@@ -211,11 +211,11 @@ class Runner:
             samplings=samplings,
             allow=self._allowed(),
         )
-        method = common[0] if common else ""
-        if not method and any(task.kind is Kind.CHOICES for task in self.tasks):
+        if not common and any(task.kind is Kind.CHOICES for task in self.tasks):
             findings = (*findings, _no_choices(base.capabilities, can))
         if self.spec.template is TemplatePolicy.CROSSED and base.identity.template == who.template:
             findings = (*findings, same_templates(who))
+        self._absent |= {task: why for task in self.tasks if (why := _unscored(task, common))}
         findings = (*findings, *(_left_out(task, why) for task, why in self._absent.items()))
         if samplings[0].decoding.greedy:
             findings = (*findings, *(_drawn(task) for task in self.tasks if task.sampled))
@@ -223,7 +223,7 @@ class Runner:
             base=base.identity,
             student=who,
             samplings=samplings,
-            choice_method=method,
+            choice_methods=common,
             describe_tools=not (takes_tools(base.template) and takes_tools(student.template)),
             findings=findings,
         )
@@ -235,7 +235,7 @@ class Runner:
 
     def _plan(self, setup: Setup) -> tuple[Entry, ...]:
         present = {t: n for t, n in self.tasks.items() if t not in self._absent}
-        usable = {t: n for t, n in present.items() if t.kind is not Kind.CHOICES or setup.choice_method}
+        usable = {t: n for t, n in present.items() if t.kind is not Kind.CHOICES or setup.choice_methods}
         if not usable:
             why = next(iter(self._absent.values()), "")
             msg = f"no task is left: {why or 'these models cannot score choices, choose tasks with generated replies'}"
@@ -245,7 +245,7 @@ class Runner:
             usable,
             base_decoding=setup.samplings[0].decoding,
             student_decoding=setup.samplings[1].decoding,
-            choice_method=setup.choice_method,
+            choice_method=_best(setup),
             describe_tools=setup.describe_tools,
         )
 
@@ -393,7 +393,7 @@ class Runner:
             student=_side(student, setup.student, setup.samplings[1]),
             findings=findings,
             capabilities=evidence.capabilities,
-            tasks=task_results(evidence.items, questions, setup.choice_method),
+            tasks=task_results(evidence.items, questions, _best(setup)),
             tokens=token_prices(evidence.items),
             items=evidence.items,
             environment=environment,
@@ -461,6 +461,17 @@ def _sight(result: CapabilityResult, pool: Pool) -> Sight:
         high=found.high,
         words="open" if open_still else result.verdict.value,
     )
+
+
+def _best(setup: Setup) -> str:
+    return next(iter(setup.choice_methods), "")
+
+
+def _unscored(task: Task, methods: Sequence[str]) -> str:
+    """Why a task cannot be scored in a way that both models have; `""` if it can, or if there is none at all."""
+    if not task.method or not methods or task.method in methods:
+        return ""
+    return f"needs {task.method!r} scores of choices, and both models have only {', '.join(methods)}"
 
 
 def _no_choices(base: Capabilities, student: Capabilities) -> Finding:

@@ -212,7 +212,7 @@ def task_results(
                 version=task.version,
                 items=len(own),
                 chance=task.chance,
-                method=choice_method if task.kind is Kind.CHOICES else "",
+                method=(task.method or choice_method) if task.kind is Kind.CHOICES else "",
                 estimate=estimate(pairs) if pairs.n else None,
                 base_counts=counts[0],
                 student_counts=counts[1],
@@ -237,7 +237,7 @@ def _price(name: str, items: Sequence[ItemResult]) -> TokenPrice:
         for i in items
         if i.base.tokens is not None
         and i.student.tokens is not None
-        and Status.TRUNCATED not in (i.base.status, i.student.status)
+        and not (i.base.cut or i.student.cut)
         and Status.ENGINE_ERROR not in (i.base.status, i.student.status)
     ]
     base, student = [float(b) for b, _ in finished], [float(s) for _, s in finished]
@@ -297,7 +297,7 @@ def _signs(
         mode=mode.value,
         finish=completion.finish,
         token_ids=completion.token_ids,
-        asked=next((m.content for m in reversed(item.messages) if m.role == "user"), ""),
+        asked=next((m.content for m in reversed(item.messages) if m.role in ("user", "raw")), ""),
         system=next((m.content for m in item.messages if m.role == "system"), ""),
     )
     return tuple(f"{behaviour.name}: {sign.reason}" for behaviour, sign in find(observed))
@@ -311,7 +311,7 @@ def _alarms(task: Task, items: Sequence[ItemResult]) -> Iterator[str]:
         ("student", [i.student for i in items], [row.student for row in rows]),
     ):
         values = [reply.value for reply in joint if reply.value is not None]
-        cut = sum(reply.status is Status.TRUNCATED for reply in replies)
+        cut = sum(reply.cut for reply in replies)
         if not values:
             yield f"no reply of the {side} could be graded: look at the replies and the template first"
         elif task.chance and sum(values) / len(values) <= task.chance:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -9,9 +10,9 @@ from typing import NamedTuple
 from hydrometer.behaviours.registry import BEHAVIOURS
 from hydrometer.calibrated import calibration_result
 from hydrometer.canon import canonical_json
-from hydrometer.catalog import task_of
+from hydrometer.catalog import load_task, task_of
 from hydrometer.crossed import template_shares
-from hydrometer.errors import EvidenceError
+from hydrometer.errors import EvidenceError, HydrometerError
 from hydrometer.facets import behaviour_results, budget_points, cut_replies, tier_results
 from hydrometer.grading import grade_completion, grader_name
 from hydrometer.items import Thinking
@@ -30,10 +31,14 @@ from hydrometer.summary import (
     task_results,
     token_prices,
 )
+from hydrometer.tasks.base import LM_EVAL_PREFIX, Task
 from hydrometer.teaching import unsigned
 from hydrometer.verdict import overall
 
 REPORT = "report.json"
+
+_Find = Callable[[str], Task | None]
+"""Returns the task that graded a stored item, None if it is not known here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,10 +105,17 @@ def verify_folder(folder: Path) -> Verification:
         raise EvidenceError(msg)
     with Store(evidence / "evidence.sqlite", read_only=True) as store:
         problems = store.verify()
-        grades, wrong = _regrade(store)
+        results = [(report, load_report(report)) for report in reports]
+        foreign, wrong = _foreign_tasks([result for _, result in results])
         problems += wrong
-        for report in reports:
-            problems += _recompute(store, load_report(report), report.parent.name)
+
+        def find(name: str) -> Task | None:
+            return foreign.get(name) or task_of(name)
+
+        grades, wrong = _regrade(store, find)
+        problems += wrong
+        for report, result in results:
+            problems += _recompute(store, result, report.parent.name, find)
         return Verification(
             completions=store.counts()["completions"],
             grades=grades,
@@ -112,11 +124,26 @@ def verify_folder(folder: Path) -> Verification:
         )
 
 
-def _regrade(store: Store) -> tuple[int, list[str]]:
+def _foreign_tasks(results: Sequence[AuditResult]) -> tuple[dict[str, Task], list[str]]:
+    """Load the tasks whose graders are another package's, as the audits named them; say which cannot be had here."""
+    tasks: dict[str, Task] = {}
+    problems = []
+    named = (name for result in results for name in result.spec.tasks if name.startswith(LM_EVAL_PREFIX))
+    for name in dict.fromkeys(named):
+        try:
+            task = load_task(name)
+        except HydrometerError as error:
+            problems.append(f"task {name!r}: its grades cannot be derived again here: {error}")
+        else:
+            tasks[task.name] = task
+    return tasks, problems
+
+
+def _regrade(store: Store, find: _Find) -> tuple[int, list[str]]:
     problems: list[str] = []
     checked = 0
     for row in store.grades():
-        task = task_of(row.item.task)
+        task = find(row.item.task)
         if task is None:
             problems.append(f"grade of {row.item.id}: the task {row.item.task!r} is not known here")
             continue
@@ -130,17 +157,17 @@ def _regrade(store: Store) -> tuple[int, list[str]]:
     return checked, problems
 
 
-def _recompute(store: Store, result: AuditResult, name: str) -> list[str]:
+def _recompute(store: Store, result: AuditResult, name: str, find: _Find) -> list[str]:
     """Make a report's items and verdicts again from the evidence and compare."""
     if not result.items:
         return []
     dialects = result.base.identity.dialect, result.student.identity.dialect
-    items = _again(store, result.items, dialects, result.spec.thinking, name)
+    items = _again(store, result.items, dialects, result.spec.thinking, name, find)
     # Under the other's template a model is expected to speak the other's dialect.
     swapped = _again(
-        store, result.swapped, dialects[::-1], result.spec.thinking, f"{name}, templates swapped"
+        store, result.swapped, dialects[::-1], result.spec.thinking, f"{name}, templates swapped", find
     )
-    taught = _again(store, result.taught, dialects, result.spec.thinking, f"{name}, the teacher")
+    taught = _again(store, result.taught, dialects, result.spec.thinking, f"{name}, the teacher", find)
     problems = [*items.problems, *swapped.problems, *taught.problems]
     return problems or _compare(result, items, swapped, unsigned(taught.items), name)
 
@@ -153,10 +180,17 @@ class _Again(NamedTuple):
     problems: list[str]
 
 
-def _again(store: Store, rows: tuple[ItemResult, ...], dialects: tuple[str, str], mode: Thinking, name: str) -> _Again:
+def _again(
+    store: Store,
+    rows: tuple[ItemResult, ...],
+    dialects: tuple[str, str],
+    mode: Thinking,
+    name: str,
+    find: _Find,
+) -> _Again:
     """Grade the replies behind the items of a report again."""
     questions = []
-    tasks = {name: task_of(name) for name in {row.task for row in rows}}
+    tasks = {task: find(task) for task in {row.task for row in rows}}
     for row in rows:
         item = store.item(row.item_id)
         task = tasks.get(item.task) if item else None

@@ -86,7 +86,7 @@ def audit(  # noqa: PLR0913 - one parameter per documented option
     suite: Annotated[str, typer.Option(help="Size of the audit: quick, standard or full.")] = "quick",
     task: Annotated[
         list[str] | None,
-        typer.Option(help="Only this task, or a .jsonl file of own questions; may be repeated."),
+        typer.Option(help="Only this task, a .jsonl file of own questions, or lm_eval:NAME[@FOLDER]; may be repeated."),
     ] = None,
     items: Annotated[int, typer.Option(help="Items per task; 0 for the suite's own numbers.")] = 0,
     margin: Annotated[

@@ -141,16 +141,9 @@ def score_apart(
         requests: Requests of kind `choices`.
         score: Scores requests that have one prompt.
     """
-    parts = {
-        request.digest: [
-            replace(request, messages=(Message("raw", prompt),), choices=(choice,))
-            for prompt, choice in zip(raw_texts(request.messages), request.choices, strict=True)
-        ]
-        for request in requests
-        if len(raw_texts(request.messages)) > 1
-    }
-    split = [request for request in requests if request.digest in parts]
-    single = {part.digest: part for own in parts.values() for part in own}
+    parts = {r.digest: _parts(r) for r in requests if len(raw_texts(r.messages)) > 1}
+    waiting = [request for request in requests if request.digest in parts]
+    single = {part.digest: part for own in parts.values() for part, _ in own}
     mine = {id(part) for part in single.values()}
     found: dict[str, Completion] = {}
     for answer in score([*(r for r in requests if r.digest not in parts), *single.values()]):
@@ -158,20 +151,35 @@ def score_apart(
             yield answer
             continue
         found[answer.request.digest] = answer.completion
-        whole = [r for r in split if all(part.digest in found for part in parts[r.digest])]
-        split = [r for r in split if r not in whole]
-        yield from (Answer(r, _together([found[part.digest] for part in parts[r.digest]])) for r in whole)
+        ready = [r for r in waiting if all(part.digest in found for part, _ in parts[r.digest])]
+        waiting = [r for r in waiting if r not in ready]
+        for request in ready:
+            yield Answer(request, _together([(found[part.digest], at) for part, at in parts[request.digest]]))
 
 
-def _together(parts: Sequence[Completion]) -> Completion:
-    failed = next((part for part in parts if part.finish is Finish.ERROR), None)
-    if failed is not None:
-        return failed
+def _parts(request: Request) -> list[tuple[Request, tuple[int, ...]]]:
+    """One request per prompt, with the places of its choices."""
+    prompts = raw_texts(request.messages)
+    places = {prompt: tuple(i for i, own in enumerate(prompts) if own == prompt) for prompt in prompts}
+    return [
+        (
+            replace(request, messages=(Message("raw", prompt),), choices=tuple(request.choices[i] for i in at)),
+            at,
+        )
+        for prompt, at in places.items()
+    ]
+
+
+def _together(parts: Sequence[tuple[Completion, tuple[int, ...]]]) -> Completion:
+    for part, _ in parts:
+        if part.finish is Finish.ERROR:
+            return part
+    placed = {place: choice for part, at in parts for place, choice in zip(at, part.choices, strict=True)}
     return replace(
-        parts[0],
-        choices=tuple(choice for part in parts for choice in part.choices),
-        prompt_tokens=sum(part.prompt_tokens or 0 for part in parts),
-        seconds=sum(part.seconds for part in parts),
+        parts[0][0],
+        choices=tuple(placed[place] for place in sorted(placed)),
+        prompt_tokens=sum(part.prompt_tokens or 0 for part, _ in parts),
+        seconds=sum(part.seconds for part, _ in parts),
     )
 
 

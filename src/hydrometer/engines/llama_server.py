@@ -249,8 +249,8 @@ class LlamaServer:
         # A whole distribution is megabytes of JSON on both sides: one at a time.
         with self._wide:
             found, spent = self._next(ids, _ALL_PROBS, slot)
-        best = max(found, key=found.__getitem__) == token
-        return _Forced(_finite(found.get(token)), best, spent + _seconds(reply))
+        logprob = _finite(found.get(token))
+        return _Forced(logprob, logprob == max(found.values()), spent + _seconds(reply))
 
     def _next(
         self, ids: Sequence[int], n_probs: int, slot: int, *, fresh: bool = False

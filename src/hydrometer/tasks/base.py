@@ -16,11 +16,15 @@ from random import Random
 from typing import ClassVar
 
 from hydrometer.errors import HydrometerError
-from hydrometer.items import Item, Kind
-from hydrometer.outcomes import Grade, Status
+from hydrometer.graders.choice import grade_choice
+from hydrometer.items import Decoding, Item, Kind
+from hydrometer.outcomes import Completion, Grade, Status
 
 FILE_PREFIX = "file:"
 """Begins the name of a task that a user's file holds."""
+
+LM_EVAL_PREFIX = "lm_eval:"
+"""Begins the name of a task of lm-eval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,9 @@ class Task(ABC):
         needs: Packages that its items or grades take.
         extra: Extra that installs them.
         refusal_is_answer: Whether a refusal is graded like any reply instead of counting as none.
+        verbatim: Whether the task's own scoring takes every reply as it stands: cut, empty, or with its thinking.
+        method: How choices must be scored, `""` for the best way that both models have in common.
+        decoding: Sampling settings that belong to the task, None for the audit's.
         group: Consecutive items made from one draw, such as the two twins of a minimal pair: `make` gets equal
             generators for them and tells them apart by the index. They share a `cluster`.
         together: Whether the items of a group count only together, see `graders.together`; chance is that of a group.
@@ -74,6 +81,9 @@ class Task(ABC):
     needs: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str] = ""
     refusal_is_answer: ClassVar[bool] = False
+    verbatim: ClassVar[bool] = False
+    method: ClassVar[str] = ""
+    decoding: ClassVar[Decoding | None] = None
     group: ClassVar[int] = 1
     together: ClassVar[bool] = False
     asks_confidence: ClassVar[bool] = False
@@ -93,6 +103,10 @@ class Task(ABC):
     @abstractmethod
     def grade(self, item: Item, reply: str) -> Grade:
         """Judge a finished, unrefused, thinking-free reply. Not called for choice tasks."""
+
+    def grade_choices(self, item: Item, completion: Completion) -> Grade:
+        """Judge an item whose choices were all scored."""
+        return grade_choice(item, completion.choices, completion.method)
 
     @abstractmethod
     def cases(self) -> Sequence[GraderCase]:

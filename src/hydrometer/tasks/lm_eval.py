@@ -1,0 +1,290 @@
+"""Any task of lm-eval on these engines and this store: `--task lm_eval:NAME`.
+
+lm-eval makes the prompts and gives the scores: its own documents, few-shot examples, filters and `process_results`.
+This project asks, keeps the answers, and counts tokens, ends and behaviours beside them. Prompts are raw text, as in
+lm-eval, unless `?chat=yes` asks for the chat template.
+
+Scores follow lm-eval to the item, so a reply that was cut, is empty or holds its thinking is judged as it stands; the
+reason says where it was cut. Only a metric that is a mean over items between 0 and 1, where more is better, can be
+compared pair by pair: the others (BLEU, F1 over a corpus) are refused with one line. Not covered: groups of tasks,
+images and sound, several sampled replies per question, tasks that run code of the model unprotected.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from itertools import groupby
+from random import Random
+from typing import Any, ClassVar
+
+from lm_eval.api.instance import Instance
+from lm_eval.api.metrics import mean
+from lm_eval.models.utils import normalize_gen_kwargs
+
+from hydrometer.errors import UsageError
+from hydrometer.items import Decoding, Item, Kind, Message, raw_texts
+from hydrometer.outcomes import ChoiceScore, Completion, Grade, Status
+from hydrometer.tasks.base import LM_EVAL_PREFIX, GraderCase, Task, item_rng
+from hydrometer.tasks.lm_eval_source import Source, load_source, quiet_and_seeded
+
+_SHOWN = 200
+_SAMPLING = {"do_sample", "temperature", "top_p", "top_k", "min_p", "until", "max_gen_toks"}
+
+
+class LmEval(Task):
+    """One task of lm-eval; `load_lm_eval_task` sets the attributes."""
+
+    name = "lm_eval"
+    capability = "lm_eval"
+    summary = "a task of lm-eval"
+    refusal_is_answer = True
+    verbatim = True
+    rows: ClassVar[tuple[Item, ...]] = ()
+    source: ClassVar[Any] = None
+
+    def make(self, rng: Random, index: int) -> Item:
+        """Return item `index` in lm-eval's order."""
+        del rng
+        return self.rows[index % len(self.rows)]
+
+    def items(self, n: int, seed: int) -> tuple[Item, ...]:
+        """Return the first `n` items of an order drawn from the seed: many sets are sorted, and a part must be fair."""
+        rows = list(self.rows)
+        item_rng(self.name, seed, 0).shuffle(rows)
+        return tuple(rows[:n])
+
+    def grade(self, item: Item, reply: str) -> Grade:
+        """Score a reply as lm-eval does."""
+        for stop in (m.content for m in item.messages if m.role == "stop"):
+            reply = reply.split(stop, maxsplit=1)[0]
+        return self._grade(item, [[reply] * (self.source.config.repeats or 1)], "")
+
+    def grade_choices(self, item: Item, completion: Completion) -> Grade:
+        """Score log-probabilities as lm-eval does."""
+        scores = completion.choices
+        if any(score.greedy is None for score in scores):
+            return Grade(
+                status=Status.ENGINE_ERROR, reason="the engine does not say which texts are the most probable ones"
+            )
+        best = max(range(len(scores)), key=lambda index: scores[index].logprob)
+        shown = item.choices[best].strip()[:_SHOWN]
+        return self._grade(item, [[_pair(score)] for score in scores], shown)
+
+    def cases(self) -> Sequence[GraderCase]:
+        """Return nothing: the questions are not ours."""
+        return ()
+
+    def _grade(self, item: Item, replies: Sequence[list[Any]], shown: str) -> Grade:
+        wanted, metric = item.answer["filter"], item.answer["metric"]
+        instances = [
+            Instance(
+                request_type=item.answer["type"],
+                doc=item.answer["doc"],
+                arguments=(),
+                idx=index,
+                metadata=(item.task, 0, len(resps)),
+                resps=resps,
+            )
+            for index, resps in enumerate(replies)
+        ]
+        try:
+            with quiet_and_seeded():
+                ensemble = next(f for f in self.source._filters if f.name == wanted)
+                ensemble.apply(instances)
+                answers = [instance.filtered_resps[wanted] for instance in instances]
+                values = self.source.process_results(item.answer["doc"], answers)
+        except Exception as error:  # noqa: BLE001 - code of the task: a failure is no answer of the model
+            return _invalid(f"lm-eval's grader failed: {type(error).__name__}: {error}")
+        value = values.get(metric)
+        if not isinstance(value, bool | int | float) or not 0.0 <= float(value) <= 1.0:
+            return _invalid(f"{metric} is {value!r}, no number between 0 and 1")
+        reason = ", ".join(f"{k} {float(v):g}" for k, v in values.items() if isinstance(v, bool | int | float))
+        return Grade(
+            status=Status.GRADED,
+            value=float(value),
+            extracted=shown or str(answers[0]).strip()[:_SHOWN],
+            reason=reason,
+        )
+
+
+def load_lm_eval_task(text: str) -> LmEval:
+    """Return the task that `lm_eval:NAME`, with a folder and options if wished, stands for.
+
+    Raises:
+        UsageError: There is no such task, or it cannot be compared pair by pair.
+    """
+    source = load_source(text)
+    task, options = source.task, source.options
+    _refuse(source)
+    metric, filter_name = _metric(source), _filter(source)
+    with quiet_and_seeded():
+        task.build_all_requests(
+            apply_chat_template=options.chat,
+            fewshot_as_multiturn=options.chat,
+            chat_template=_as_json if options.chat else None,
+        )
+    grouped = [list(own) for _, own in groupby(task.instances, key=lambda instance: instance.doc_id)]
+    rows = {item.id: item for item in (_item(source, own, metric, filter_name) for own in grouped)}
+    items = tuple(rows.values())
+    kind = items[0].kind
+    if any(item.kind is not kind for item in items):
+        msg = f"{text!r}: some of its questions have choices and some have none, which cannot be compared as one task"
+        raise UsageError(msg)
+    decoding = Decoding() if kind is Kind.CHOICES else _decoding(source, task.instances[0].args[1])
+    shots = task.config.num_fewshot or 0
+    way = "chat template" if options.chat else "raw prompt"
+    # The attributes of a task belong to its class; a task of lm-eval is a class of its own.
+    made = type(
+        "LmEval",
+        (LmEval,),
+        {
+            "name": f"{LM_EVAL_PREFIX}{source.name}",
+            "capability": f"{LM_EVAL_PREFIX}{source.name}",
+            "summary": f"lm-eval {source.name}: {metric} ({filter_name}), {shots} shots, {way}",
+            "kind": kind,
+            "method": "continuation" if kind is Kind.CHOICES else "",
+            "decoding": decoding,
+            "chance": _chance(source, items) if metric.startswith("acc") else 0.0,
+            "limit": len(items),
+            "rows": items,
+            "source": task,
+        },
+    )
+    return made()  # type: ignore[no-any-return]
+
+
+def _item(source: Source, instances: Sequence[Any], metric: str, filter_name: str) -> Item:
+    first = instances[0]
+    kinds = {instance.request_type for instance in instances}
+    if len(kinds) > 1:
+        msg = f"lm-eval's {source.name!r} asks each question in several ways ({', '.join(sorted(kinds))})"
+        raise UsageError(msg)
+    answer = {
+        "doc": _plain(source.name, first.doc),
+        "type": first.request_type,
+        "metric": metric,
+        "filter": filter_name,
+    }
+    name = f"{LM_EVAL_PREFIX}{source.name}"
+    if first.request_type == "generate_until":
+        wanted = normalize_gen_kwargs(first.args[1])
+        stops = tuple(Message("stop", stop) for stop in wanted["until"] if stop)
+        return Item(
+            task=name,
+            messages=(*_prompt(source, first.args[0]), *stops),
+            answer=answer,
+            max_tokens=wanted["max_gen_toks"],
+        )
+    pairs = [_moved(*instance.args) for instance in instances]
+    prompts = [_prompt(source, prompt) for prompt, _ in pairs]
+    if len(set(prompts)) > 1 and not all(raw_texts(prompt) for prompt in prompts):
+        msg = f"lm-eval's {source.name!r} has several prompts per question: leave chat=yes away"
+        raise UsageError(msg)
+    one = len(set(prompts)) == 1
+    return Item(
+        task=name,
+        messages=prompts[0] if one else tuple(message for prompt in prompts for message in prompt),
+        choices=tuple(choice for _, choice in pairs),
+        answer=answer,
+        max_tokens=0,
+    )
+
+
+def _moved(prompt: str, continuation: str) -> tuple[str, str]:
+    """Move blanks at the end of a prompt to what follows, as lm-eval does before it cuts into tokens."""
+    kept = prompt.rstrip()
+    return (kept, prompt[len(kept) :] + continuation) if kept else (prompt, continuation)
+
+
+def _prompt(source: Source, context: str) -> tuple[Message, ...]:
+    if not source.options.chat:
+        return (Message("raw", context),)
+    turns = json.loads(context)
+    if not turns or turns[-1]["role"] != "user":
+        msg = f"lm-eval's {source.name!r} begins the answer itself, which no chat template does: leave chat=yes away"
+        raise UsageError(msg)
+    return tuple(Message(turn["role"], turn["content"]) for turn in turns)
+
+
+def _as_json(turns: list[dict[str, str]], *, add_generation_prompt: bool = True) -> str:
+    """Stand in for a model's chat template: the turns are rendered later, by each model's own."""
+    del add_generation_prompt
+    return json.dumps(turns)
+
+
+def _refuse(source: Source) -> None:
+    task, why = source.task, ""
+    if getattr(task, "MULTIMODAL", False):
+        why = "asks about images or sound"
+    elif getattr(task, "UNSAFE_CODE", False):
+        why = "runs code of the model unprotected: use code_functions, which has a sandbox"
+    elif task.OUTPUT_TYPE == "loglikelihood_rolling":
+        why = "measures perplexity over a corpus, which is no score between 0 and 1"
+    if why:
+        msg = f"lm-eval's {source.name!r} {why}"
+        raise UsageError(msg)
+
+
+def _metric(source: Source) -> str:
+    means = source.task.aggregation()
+    better = source.task.higher_is_better()
+    usable = [name for name, aggregate in means.items() if aggregate is mean and better.get(name, True)]
+    wanted = source.options.metric or next(iter(usable), "")
+    if wanted not in usable:
+        msg = (
+            f"lm-eval's {source.name!r}: {wanted or ', '.join(means) or 'its metric'} is no mean over items between 0 "
+            f"and 1, so it cannot be compared pair by pair; metrics that can: {', '.join(usable) or 'none'}"
+        )
+        raise UsageError(msg)
+    return wanted
+
+
+def _filter(source: Source) -> str:
+    names = [ensemble.name for ensemble in source.task._filters]
+    wanted = source.options.filter or names[0]
+    if wanted not in names:
+        msg = f"lm-eval's {source.name!r} has no filter {wanted!r}; it has {', '.join(names)}"
+        raise UsageError(msg)
+    return wanted
+
+
+def _decoding(source: Source, given: dict[str, Any]) -> Decoding:
+    wanted = normalize_gen_kwargs(given)
+    if not wanted["do_sample"]:
+        return Decoding()
+    unknown = sorted(set(wanted) - _SAMPLING)
+    if unknown or (source.task.config.repeats or 1) > 1:
+        what = f"sampling settings {', '.join(unknown)}" if unknown else "several sampled replies per question"
+        msg = f"lm-eval's {source.name!r} wants {what}, which this project does not offer"
+        raise UsageError(msg)
+    return Decoding(
+        temperature=float(wanted["temperature"]),
+        top_p=float(wanted.get("top_p", 1.0)),
+        top_k=int(wanted.get("top_k", 0)),
+        min_p=float(wanted.get("min_p", 0.0)),
+    )
+
+
+def _chance(source: Source, items: Sequence[Item]) -> float:
+    """Mean score of guessing among a question's options; each may be scored several times."""
+    if source.task.OUTPUT_TYPE != "multiple_choice":
+        return 0.0
+    return math.fsum(1.0 / len(source.task.doc_to_choice(item.answer["doc"])) for item in items) / len(items)
+
+
+def _plain(name: str, doc: Any) -> Any:
+    try:
+        return json.loads(json.dumps(doc, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        msg = f"lm-eval's {name!r}: a document cannot be kept as JSON ({error})"
+        raise UsageError(msg) from error
+
+
+def _pair(score: ChoiceScore) -> tuple[float, bool]:
+    return score.logprob, bool(score.greedy)
+
+
+def _invalid(reason: str) -> Grade:
+    return Grade(status=Status.ITEM_INVALID, reason=" ".join(reason.split())[:_SHOWN])
