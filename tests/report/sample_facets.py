@@ -10,8 +10,10 @@ from hydrometer.result import (
     AuditResult,
     BehaviourResult,
     BudgetPoint,
+    CalibrationResult,
     Course,
     CutReplies,
+    DiversityResult,
     Efficiency,
     Floor,
     ItemResult,
@@ -126,6 +128,37 @@ REFUSAL = replace(
     items=(),
 )
 
+CALIBRATION = CalibrationResult(
+    asked=120,
+    base_stated=118,
+    student_stated=97,
+    n=96,
+    base_confidence=0.71,
+    student_confidence=0.93,
+    base_right=0.69,
+    student_right=0.67,
+    level=0.24,
+    slope=0.41,
+    level_p=0.0002,
+    slope_p=0.003,
+    level_shown=True,
+    slope_shown=True,
+    brier=0.061,
+    brier_p=0.0004,
+)
+DIVERSITY = DiversityResult(
+    task="diversity",
+    samples=2,
+    passes=(
+        estimate(0.50, 0.60, 0.02, 0.18, n=60, **WHOLE),
+        estimate(0.80, 0.62, -0.29, -0.07, n=60, **WHOLE),
+    ),
+    added=estimate(0.30, 0.02, -0.36, -0.20, n=60, p_value=1e-6, **WHOLE),
+    distinct=estimate(0.95, 0.55, -0.48, -0.32, n=60, p_value=1e-9, **WHOLE),
+    added_shown=True,
+    distinct_shown=True,
+)
+
 
 def shown_items() -> tuple[ItemResult, ...]:
     """The items of the sample, some with signs."""
@@ -169,6 +202,8 @@ def full(**more: object) -> AuditResult:
         "budgets": budgets(),
         "tiers": tiers(),
         "behaviours": (LOOP, IDENTITY, REFUSAL, VERBOSE),
+        "calibration": CALIBRATION,
+        "diversity": (DIVERSITY, replace(DIVERSITY, task=HOSTILE[0])),
         **more,
     }
     return sample(**values)

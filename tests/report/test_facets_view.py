@@ -11,8 +11,10 @@ from hydrometer.report.build import build_view
 from hydrometer.report.facets_view import (
     build_behaviours,
     build_budgets,
+    build_confidences,
     build_cuts,
     build_flips,
+    build_passes,
     build_tiers,
 )
 from hydrometer.result import BehaviourResult
@@ -143,3 +145,39 @@ def test_the_floor_is_told_with_its_direction() -> None:
     assert words.floor_sentence(floor).endswith("The student flips 12.0 points more often (p < .001).")
     fewer = replace(floor, excess=-0.01, excess_p=0.4)
     assert words.floor_sentence(fewer).endswith("The student flips 1.0 points less often (p = .400).")
+
+
+def test_a_change_of_calibration_is_said_with_what_is_claimed_and_what_is_right() -> None:
+    found = sample_facets.CALIBRATION
+    assert words.calibration_sentence(found) == (
+        "asked how sure it is, the student says 93.0 % and is right on 67.0 %, the base says 71.0 % and is right on "
+        "69.0 % of 96 items. It claims more than the base, relative to what it gets right: +24.0 points (p < .001)."
+    )
+    less = replace(found, level=-0.1, level_p=0.02)
+    assert "It claims less than the base" in words.calibration_sentence(less)
+    slope = replace(found, level_shown=False, slope=-0.3)
+    assert "Its confidences became less extreme than they earn (p = .003)." in words.calibration_sentence(slope)
+    open_still = replace(found, level_shown=False, slope_shown=False, level_p=0.4, slope_p=0.2)
+    assert words.calibration_sentence(open_still).endswith("No change of calibration is shown (p = .200).")
+    assert "nothing can be said" in words.calibration_sentence(replace(found, n=0))
+    assert build_confidences(found)[0].value == "base 118, student 97 of 120 items"
+
+
+def test_samples_are_told_as_one_and_as_all_with_what_changed() -> None:
+    found = sample_facets.DIVERSITY
+    assert words.diversity_sentence(found) == (
+        "over 60 questions, one sample of the student is right on 60.0 % (base 50.0 %, +10.0 [2.0, 18.0] points), any "
+        "of 2 on 62.0 % (base 80.0 %, -18.0 [-29.0, -7.0] points); 55.0 % of its answers are distinct (base 95.0 %, "
+        "-40.0 [-48.0, -32.0] points). Further samples help it less than the base and its samples are more alike."
+    )
+    open_still = replace(found, added_shown=False, distinct_shown=False, distinct=sample_facets.NOTHING)
+    assert words.diversity_sentence(open_still).endswith("points). No change of variety is shown.")
+    nothing = replace(found, passes=(sample_facets.NOTHING,) * 2)
+    assert "no question of diversity has all its samples" in words.diversity_sentence(nothing)
+    labels = [row.label for row in build_passes([found])]
+    assert labels == [
+        "diversity: one sample right",
+        "diversity: any of 2 right",
+        "diversity: added by 2 samples",
+        "diversity: distinct answers",
+    ]
