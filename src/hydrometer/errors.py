@@ -4,6 +4,7 @@
     |-- UsageError                  exit 2   the command or a value in it is wrong
     |   |-- UnknownNameError                 no such task, suite, engine or setting
     |   |-- ModelError                       a model that cannot be opened or used
+    |   |   `-- UnreadableModelError  exit 12  its files are damaged or unsafe: nothing was compared
     |   |-- CardError                        a model card that cannot be read
     |   `-- MissingPackageError              an optional package is needed: says what to install
     |-- EngineError                 exit 1   the engine failed and the run had to stop
@@ -60,6 +61,12 @@ class ModelError(UsageError):
 
 class CardError(UsageError):
     """A model card, or a file of claims, that cannot be read."""
+
+
+class UnreadableModelError(ModelError):
+    """Files of a model that are damaged, unsafe or do not belong together, so that nothing could be compared."""
+
+    exit_code = 12
 
 
 class MissingPackageError(UsageError):

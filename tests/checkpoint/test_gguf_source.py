@@ -136,13 +136,13 @@ def test_a_type_that_the_package_cannot_dequantise(tmp_path: Path) -> None:
 
 def test_without_the_package_plain_numbers_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "x.gguf", {"a": ("F16", (1, 4), bytes(8)), "b": ("Q8_0", (1, 32), bytes(34))})
-    gguf_source._package.cache_clear()
+    gguf_source.gguf_package.cache_clear()
     monkeypatch.setattr(gguf_source.importlib, "import_module", _absent)
     source = opened(path)
     assert not source.values("a", 0, 1).any()
     with pytest.raises(MissingPackageError, match=r"hydrometer\[llamacpp\]"):
         source.values("b", 0, 1)
-    gguf_source._package.cache_clear()
+    gguf_source.gguf_package.cache_clear()
 
 
 def _absent(name: str) -> Any:

@@ -85,13 +85,16 @@ class Codes:
         return "base" if self.equal >= _least(self.dtype) else "fine-tune"
 
 
-def compare_codes(base: Inventory, student: Inventory, place: Place) -> Codes | None:
+def compare_codes(
+    base: Inventory, student: Inventory, place: Place, other: Place | None = None
+) -> Codes | None:
     """Round the base onto the grid of a quantised student.
 
     Args:
         base: The base, better in a finer format than the student's.
         student: A GGUF model.
-        place: The weight, of the same shape in both.
+        place: The weight in the student.
+        other: The weight in the base, of the same shape, if layers or experts moved.
 
     Returns:
         The share of equal codes; None for formats that are not covered.
@@ -100,9 +103,9 @@ def compare_codes(base: Inventory, student: Inventory, place: Place) -> Codes | 
     dtype = weight.meta.dtype
     if dtype not in _GRIDS:
         return None
-    rows = min(weight.rows, max(1, _ROWS // weight.width))
+    rows = min(weight.rows, base.weights[other or place].rows, max(1, _ROWS // weight.width))
     raw = np.frombuffer(student.bits(place, 0, rows), np.uint8)
-    ours, theirs = base.values(place, 0, rows), student.values(place, 0, rows)
+    ours, theirs = base.values(other or place, 0, rows), student.values(place, 0, rows)
     grid = _GRIDS[dtype](raw.reshape(-1, _BYTES[dtype]))
     nudge = np.random.default_rng(0).standard_normal(ours.shape).astype(np.float32) * np.float32(_NUDGE)
     size = float(np.sqrt(np.mean(np.square(ours))))

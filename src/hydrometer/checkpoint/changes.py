@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hydrometer.checkpoint.grids import rounded
-from hydrometer.checkpoint.inventory import Inventory, pieces
+from hydrometer.checkpoint.inventory import Inventory, Weight, pieces
 from hydrometer.checkpoint.names import Place
 from hydrometer.checkpoint.source import Rows
 
@@ -67,13 +67,18 @@ def measure(
     ours, theirs = base.weights[other or place], student.weights[place]
     rows = min(ours.rows, theirs.rows)
     if not full:
-        rows = min(rows, max(1, SAMPLE // max(1, ours.width)))
+        rows = min(rows, sample_rows(ours))
     sums = _Sums()
     for start, stop in pieces(ours, 0, rows):
         sums.add(
             base.values(other or place, start, stop), student.values(place, start, stop), theirs.meta.dtype
         )
     return sums.change(place, ours.elements)
+
+
+def sample_rows(weight: Weight) -> int:
+    """Return how many rows of a weight a sample has."""
+    return min(weight.rows, max(1, SAMPLE // max(1, weight.width)))
 
 
 class _Sums:

@@ -7,25 +7,27 @@ All words are about files: "dense" says that the change has no low rank, not how
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from hydrometer.checkpoint.blocks import NOISE, Codes, compare_codes
-from hydrometer.checkpoint.changes import Change, measure, total_relative
+from hydrometer.checkpoint.changes import SAMPLE, Change, measure, sample_rows, total_relative
 from hydrometer.checkpoint.grids import GRIDS, rounded
 from hydrometer.checkpoint.inventory import Inventory, Pairing, Weight
 from hydrometer.checkpoint.names import Place
 from hydrometer.checkpoint.rank import LEARN, TEST, Rank, find_rank
-from hydrometer.checkpoint.source import Rows
+from hydrometer.checkpoint.source import Rows, prefetch
 from hydrometer.checkpoint.surgery import Surgery, find_surgery
 
 Kind = Literal["none", "cast", "quantised copy", "quantised fine-tune", "lora", "dense", "merge", "unknown"]
 
 LAYERS_PER_ROLE = 3
 """Matrices of a role that are looked at closely: the first, the middle and the last that moved."""
+EXPERTS = 8
+"""Experts that are compared, of those in a layer, unless every value is."""
 FAINT = 5e-4
 """Changes below this hide in bfloat16's grid: neither a rank nor its absence can be shown."""
 _SHARE = 0.6
@@ -34,6 +36,8 @@ _ON_GRID = 0.5
 """Cosine between the change and a grid's rounding error from which the base was on that grid; by chance 0.001."""
 _FIT = 0.9
 """Share of the change that other models must explain before the student is called a merge of them."""
+_BATCH = 16_000_000
+_GRID_TRIES = 6
 _VOCABULARY = ("embed_tokens", "lm_head", "embed_tokens_per_layer")
 
 
@@ -100,7 +104,7 @@ def find_edit(
     others: Sequence[Inventory] = (),
     *,
     full: bool = False,
-    advance: Callable[[], None] = lambda: None,
+    advance: Callable[[int, int], None] = lambda *_: None,
 ) -> Edit:
     """Find out what was done to a base.
 
@@ -110,19 +114,20 @@ def find_edit(
         pairing: What they share.
         others: Models that may have been merged into the student.
         full: Compare every value instead of a sample of each weight.
-        advance: Called after each of the student's weights.
+        advance: Called after each weight with how many are done and how many there are.
     """
     surgery = find_surgery(base, student, pairing)
     changes = []
-    for place in student.weights:
-        origin = surgery.origin(place)
-        if (
-            origin is not None
-            and origin in base.weights
-            and _comparable(base.weights[origin], student.weights[place])
-        ):
+    couples = _couples(base, student, surgery, full=full)
+    for known in _batches(base, couples):
+        if not full:
+            prefetch(base.source, [base.wanted(o, 0, sample_rows(base.weights[o])) for _, o in known])
+            prefetch(
+                student.source, [student.wanted(p, 0, sample_rows(student.weights[p])) for p, _ in known]
+            )
+        for place, origin in known:
             changes.append(measure(base, student, place, origin, full=full))
-        advance()
+            advance(len(changes), len(couples))
     edit = Edit(kind="none", changes=tuple(changes), surgery=surgery, ranks={})
     if not changes:
         return _with(edit, "unknown", reason="the two models share no tensor of the same name and width")
@@ -176,8 +181,8 @@ def _coarse_base(base: Inventory, student: Inventory, edit: Edit) -> str:
     quantised = [place for place in edit.ranks if base.weights[_origin(edit, place)].meta.dtype in NOISE]
     if not quantised:
         return ""
-    copies = [compare_codes(student, base, place) for place in quantised if not edit.surgery.layers]
-    if copies and all(found is not None and found.origin == "base" for found in copies):
+    copies = [compare_codes(student, base, _origin(edit, place), place) for place in quantised]
+    if all(found is not None and found.origin == "base" for found in copies):
         return "the base is a quantised copy of the student, which holds the same weights in finer steps"
     noise = float(np.median([NOISE[base.weights[_origin(edit, p)].meta.dtype] for p in quantised]))
     if edit.relative >= noise / 2:
@@ -189,9 +194,7 @@ def _codes(base: Inventory, student: Inventory, edit: Edit) -> tuple[Codes, ...]
     """Codes of quantised weights spread over the model."""
     quantised = [c.place for c in edit.touched if student.weights[c.place].meta.dtype in NOISE]
     chosen = _spread_by_role(quantised)
-    if edit.surgery.layers or edit.surgery.experts:
-        return ()
-    found = [compare_codes(base, student, place) for place in chosen]
+    found = [compare_codes(base, student, place, _origin(edit, place)) for place in chosen]
     return tuple(codes for codes in found if codes is not None)
 
 
@@ -200,9 +203,8 @@ def _quantised(base: Inventory, edit: Edit, codes: Sequence[Codes]) -> Edit:
     origins = {found.origin for found in codes}
     if origins == {"base"}:
         return _with(edit, "quantised copy")
-    coarse = [
-        NOISE[base.weights[c.place].meta.dtype] for c in codes if base.weights[c.place].meta.dtype in NOISE
-    ]
+    dtypes = [base.weights[_origin(edit, c.place)].meta.dtype for c in codes]
+    coarse = [NOISE[dtype] for dtype in dtypes if dtype in NOISE]
     relative = float(np.median([found.relative for found in codes]))
     if coarse and relative >= float(np.median(coarse)) / 2:
         noise = float(np.median(coarse))
@@ -234,19 +236,20 @@ def _merge(edit: Edit, blocks: Mapping[Place, tuple[Rows, Rows]], others: Sequen
     if fit < _FIT:
         return None
     mean = np.median(shares, axis=0)
-    names = tuple((o.source.label, float(share)) for o, share in zip(others, mean, strict=True))
+    names = tuple((o.label, float(share)) for o, share in zip(others, mean, strict=True))
     return _with(edit, "merge", weights=names, fit=fit)
 
 
 def _grid(blocks: Mapping[Place, tuple[Rows, Rows]]) -> str:
     """The grid whose rounding error the change contains, in most of the matrices."""
     found: Counter[str] = Counter()
-    for ours, theirs in blocks.values():
+    few = list(blocks.values())[:: max(1, len(blocks) // _GRID_TRIES)]
+    for ours, theirs in few:
         for name in GRIDS:
             error = _on_grid(name, ours) - ours
             found[name] += _cosine(theirs - ours, error) >= _ON_GRID
     name, count = found.most_common(1)[0]
-    return name if count > len(blocks) / 2 else ""
+    return name if count > len(few) / 2 else ""
 
 
 def _on_grid(name: str, rows: Rows) -> Rows:
@@ -290,6 +293,39 @@ def _blocks(base: Inventory, student: Inventory, surgery: Surgery, place: Place)
         return found
     # What is no number is counted elsewhere; here it would spoil everything else.
     return np.where(good, found[0], np.float32(0.0)), np.where(good, found[1], np.float32(0.0))
+
+
+def _couples(
+    base: Inventory, student: Inventory, surgery: Surgery, *, full: bool
+) -> list[tuple[Place, Place]]:
+    """Weights of the student with those of the base that they come from; of many experts a few, unless all are read."""
+    experts = sorted({place.expert for place in student.weights if place.expert >= 0})
+    kept = set(experts if full else experts[:: max(1, len(experts) // EXPERTS)])
+    found = []
+    for place, weight in student.weights.items():
+        origin = surgery.origin(place)
+        if origin is None or origin not in base.weights or (place.expert >= 0 and place.expert not in kept):
+            continue
+        if _comparable(base.weights[origin], weight):
+            found.append((place, origin))
+    return found
+
+
+def _batches(
+    base: Inventory, couples: Sequence[tuple[Place, Place]]
+) -> Iterator[Sequence[tuple[Place, Place]]]:
+    """Couples whose samples a source may fetch together."""
+    batch: list[tuple[Place, Place]] = []
+    size = 0
+    for couple in couples:
+        weight = base.weights[couple[1]]
+        size += weight.nbytes if couple[0].expert >= 0 else min(weight.nbytes, 4 * SAMPLE)
+        batch.append(couple)
+        if size >= _BATCH:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _comparable(ours: Weight, theirs: Weight) -> bool:

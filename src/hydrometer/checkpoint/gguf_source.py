@@ -227,9 +227,11 @@ def _numbers(type_name: str, raw: bytes, where: str) -> Rows:
     # Damaged blocks hold scales that are no numbers; what comes of them is counted as such, not warned about.
     with np.errstate(all="ignore"):
         for first in range(0, len(blocks), step):
+            # As one row: the package calls its code once for every sixteen rows, whatever their length.
             try:
                 part = package.dequantize(
-                    blocks[first : first + step], getattr(package.GGMLQuantizationType, type_name)
+                    blocks[first : first + step].reshape(1, -1),
+                    getattr(package.GGMLQuantizationType, type_name),
                 )
             except (AttributeError, NotImplementedError) as error:
                 msg = f"{where} is {type_name}, which the installed gguf package cannot dequantise: use another file"

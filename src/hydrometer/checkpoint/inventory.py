@@ -65,10 +65,12 @@ class Inventory:
     Attributes:
         source: Where the tensors come from.
         weights: Every weight by what it is; under its raw name where no table knows it.
+        label: How reports name it.
     """
 
     source: TensorSource
     weights: Mapping[Place, Weight] = field(repr=False)
+    label: str
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -121,8 +123,13 @@ class Inventory:
         return weight.cut.name, start, stop
 
 
-def take_inventory(source: TensorSource) -> Inventory:
-    """Find out what every tensor of a model is; reads no weights."""
+def take_inventory(source: TensorSource, label: str = "") -> Inventory:
+    """Find out what every tensor of a model is; reads no weights.
+
+    Args:
+        source: The model.
+        label: How reports name it; the source's own label by default.
+    """
     architecture = _gguf_architecture(source)
     weights: dict[Place, Weight] = {}
     for name, meta in source.tensors.items():
@@ -132,7 +139,7 @@ def take_inventory(source: TensorSource) -> Inventory:
                 cut = Cut(place=Place("", -1, name), name=name)  # noqa: PLW2901 - the cut is what is replaced
                 weight = _weight(cut, meta, source.config, architecture)
             weights[weight.place] = weight
-    return Inventory(source=source, weights=weights)
+    return Inventory(source=source, weights=weights, label=label or source.label)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

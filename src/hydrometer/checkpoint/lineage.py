@@ -339,7 +339,7 @@ def _lineage(
     base: Inventory, word: Word, p_value: float, matches: Sequence[RowMatch], small: tuple[int, int]
 ) -> Lineage:
     return Lineage(
-        base=base.source.label,
+        base=base.label,
         word=word,
         p_value=p_value,
         matches=tuple(matches),

@@ -64,13 +64,15 @@ def find_surgery(base: Inventory, student: Inventory, pairing: Pairing) -> Surge
 
 
 def _layers(base: Inventory, student: Inventory) -> tuple[int, ...]:
-    known = {layer: _rows(base, layer) for layer in range(base.layers)}
-    return tuple(_best(_rows(student, layer), known) for layer in range(student.layers))
+    shared = {place.role for place in base.weights} & {place.role for place in student.weights}
+    roles = [role for role in ROLES if role in shared]
+    known = {layer: _rows(base, layer, roles) for layer in range(base.layers)}
+    return tuple(_best(_rows(student, layer, roles), known) for layer in range(student.layers))
 
 
-def _rows(side: Inventory, layer: int) -> dict[Place, Rows]:
+def _rows(side: Inventory, layer: int, roles: Sequence[str]) -> dict[Place, Rows]:
     """First rows of two matrices of a layer, under their place in layer 0."""
-    places = [Place("text", layer, role) for role in ROLES]
+    places = [Place("text", layer, role) for role in roles]
     found = [p for p in places if p in side.weights and side.weights[p].rows >= ROWS][:2]
     return {Place("text", 0, p.role): side.values(p, 0, ROWS) for p in found}
 

@@ -19,6 +19,7 @@ import typer
 from hydrometer.cli.claims import claims
 from hydrometer.cli.compare import compare
 from hydrometer.cli.detects import detects
+from hydrometer.cli.inspect_ import inspect
 from hydrometer.cli.plan import plan
 from hydrometer.cli.simulate import simulate
 from hydrometer.errors import HydrometerError, UnknownNameError, UsageError
@@ -248,6 +249,7 @@ def tasks(as_json: Json = False) -> None:
 app.command()(claims)
 app.command()(compare)
 app.command()(detects)
+app.command()(inspect)
 app.command()(plan)
 app.command()(simulate)
 

@@ -1,0 +1,57 @@
+"""`hydrometer inspect`: what the files say, without asking a model anything."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from hydrometer.errors import UsageError
+
+
+def inspect(
+    base: Annotated[
+        str,
+        typer.Argument(
+            help="The claimed base: checkpoint folder, .gguf file, hf://OWNER/NAME@REVISION or bundled:base; "
+            "+ADAPTER adds a LoRA adapter."
+        ),
+    ],
+    student: Annotated[str, typer.Argument(help="The student, in the same forms.")],
+    candidate: Annotated[
+        list[str] | None,
+        typer.Option(help="Another model it may come from or was merged with; may be repeated."),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Lineage and parts alone: reads a few megabytes of weights.")
+    ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Compare every value instead of a sample of each tensor.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result as JSON on standard output.")
+    ] = False,
+) -> None:
+    """Read the files of both models: does the student come from the base, what was done to it, is it whole?
+
+    Needs no inference, no GPU and no torch. Exit status: 0 confirmed, 10 contradicted (another ancestor, parts missing,
+    a config that lies), 11 insufficient, 12 files that are damaged or unsafe.
+    """
+    from rich.console import Console
+
+    from hydrometer.cli.progress import TerminalProgress
+    from hydrometer.inspection import inspect as run
+    from hydrometer.inspection import to_json
+    from hydrometer.report.inspection_text import print_inspection
+
+    if quick and full:
+        msg = "--quick reads a few rows, --full everything: give one of them"
+        raise UsageError(msg)
+    with TerminalProgress() as progress:
+        result = run(base, student, candidate or (), quick=quick, full=full, progress=progress)
+    if as_json:
+        typer.echo(json.dumps(to_json(result), ensure_ascii=False, allow_nan=False))
+    else:
+        print_inspection(result, Console())
+    raise typer.Exit(result.exit_code)
