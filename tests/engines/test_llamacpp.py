@@ -110,7 +110,7 @@ def test_adapter_that_fits() -> None:
 
 
 def test_missing_and_foreign_files(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="cannot read"):
+    with pytest.raises(ModelError, match="cannot be read"):
         open_model(ref(tmp_path / "none.gguf"), SETTINGS)
     (tmp_path / "page.gguf").write_text("<html>not found</html>")
     with pytest.raises(ModelError, match="not a GGUF file"):
