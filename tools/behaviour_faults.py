@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from behaviour_grammar import ASKED_IN, OTHER, UNCOUNTED, Maker, Record, record, with_thinking
+from behaviour_grammar import ASKED_IN, CALLS, OTHER, TAGS, UNCOUNTED, Maker, Record, record, with_thinking
 
 STRENGTHS = (0, 1, 2)
 """Weak, middle, strong: fewer or more repetitions, shorter or longer damage."""
@@ -117,15 +117,22 @@ def _unclosed(m: Maker, strength: int) -> Record:
         "think_unclosed",
         state="unclosed",
         may=("answer_in_thinking",),
+        **_family(m),
     )
 
 
+def _family(m: Maker) -> dict[str, str]:
+    """The dialect of a reply, which is the one its template speaks."""
+    family = m.chance.choice(tuple(TAGS))
+    return {"dialect": family, "expected_dialect": family}
+
+
 def _empty_think(m: Maker, strength: int) -> Record:
-    return with_thinking("", m.paragraph(1 + strength), m.ask(), "think_empty", state="empty")
+    return with_thinking("", m.paragraph(1 + strength), m.ask(), "think_empty", state="empty", **_family(m))
 
 
 def _orphan(m: Maker, strength: int) -> Record:
-    return with_thinking(m.thinking(2 + strength)[0], m.sentence(), m.ask(), "think_orphan", state="orphan")
+    return with_thinking(m.thinking(2 + strength)[0], m.sentence(), m.ask(), "think_orphan", state="orphan", **_family(m))
 
 
 def _leaked(m: Maker, strength: int) -> Record:
@@ -138,6 +145,7 @@ def _leaked(m: Maker, strength: int) -> Record:
             "<channel|>",
             "<|channel>thought",
             "</reasoning>",
+            "[/THINK]",
         )
     )
     return record(f"{m.paragraph(1 + strength)}\n{tag}\n{m.paragraph(1 + strength)}", m.ask(), "think_leaked")
@@ -152,17 +160,20 @@ def _inside(m: Maker, strength: int) -> Record:
 
 
 def _call(m: Maker, strength: int) -> Record:
-    noun = m.chance.choice(m.nouns)
+    noun, family = m.chance.choice(m.nouns), m.chance.choice(tuple(TAGS))
     call = m.chance.choice((
-        f'<tool_call>\n{{"name": "find_{noun}", "arguments": {{"id": 3}}}}\n</tool_call>', f'<function=find_{noun}>\n<parameter=id>3</parameter>\n</function>',
-        f'{{"name": "find_{noun}", "arguments": {{"id": 3}}}}',
+        CALLS[family].replace("NOUN", noun), f'<tool_call>\n{{"name": "find_{noun}", "arguments": {{"id": 3}}}}\n</tool_call>',
+        f'<function=find_{noun}>\n<parameter=id>3</parameter>\n</function>', f'{{"name": "find_{noun}", "arguments": {{"id": 3}}}}',
+        f'<|python_tag|>{{"name": "find_{noun}", "parameters": {{"id": 3}}}}',
     ))  # fmt: skip
     thinking = f"{m.paragraph(1 + 3 * strength)}\n{call}\n{m.sentence()}"
-    return with_thinking(thinking, m.sentence(), m.ask(), "tool_call_in_thinking", tools=True)
+    return with_thinking(
+        thinking, m.sentence(), m.ask(), "tool_call_in_thinking", tools=True, dialect=family, expected_dialect=family
+    )
 
 
 def _dialect(m: Maker, strength: int) -> Record:
-    mine, its = m.chance.choice((("qwen", "gemma"), ("gemma", "qwen"), ("qwen", "none")))
+    mine, its = m.chance.choice((("qwen", "gemma"), ("gemma", "qwen"), ("qwen", "none"), ("mistral", "qwen"), ("qwen", "mistral")))
     return with_thinking(
         m.paragraph(2 + strength), m.sentence(), m.ask(), "wrong_dialect", dialect=mine, expected_dialect=its
     )

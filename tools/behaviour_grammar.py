@@ -29,6 +29,14 @@ ASKED_IN = {
     "zh": "请给我讲一个关于磨坊主的小故事。", "ja": "粉屋についての短い話をしてください。",
 }  # fmt: skip
 
+TAGS = {
+    "qwen": ("<think>\n", "\n</think>\n\n"), "gemma": ("<|channel>thought\n", "<channel|>"), "mistral": ("[THINK]", "[/THINK]"),
+}  # fmt: skip
+CALLS = {
+    "qwen": "<tool_call>\n<function=find_NOUN>\n<parameter=id>\n3\n</parameter>\n</function>\n</tool_call>",
+    "gemma": '<|tool_call>call:find_NOUN{id:3,name:<|"|>NOUN<|"|>}<tool_call|>',
+    "mistral": '[TOOL_CALLS]find_NOUN[ARGS]{"id": 3}',
+}
 UNCOUNTED = ("List every entry of the register.", "Write out the whole register.", "Give me all names in the register.")
 
 
@@ -120,9 +128,7 @@ def with_thinking(
 ) -> Record:
     """Return a reply that thinks first."""
     dialect = fields.pop("dialect", "qwen")
-    opening, closing = (
-        ("<think>\n", "\n</think>\n\n") if dialect == "qwen" else ("<|channel>thought\n", "<channel|>")
-    )
+    opening, closing = TAGS[dialect]
     text = (
         (opening if state != "orphan" else "") + thinking + ("" if state == "unclosed" else closing) + answer
     )
@@ -271,11 +277,20 @@ def _thought(m: Maker) -> Record:
     return with_thinking(thinking, f"{m.sentence()} The answer is **{total}**.", "What was sold in all?")
 
 
-def _gemma(m: Maker) -> Record:
+def _families(m: Maker) -> Record:
     thinking, total = m.thinking(m.chance.randint(3, 20))
+    family = m.chance.choice(("gemma", "mistral"))
     return with_thinking(
-        thinking, f"The total is {total}.", "What was sold in all?", dialect="gemma", expected_dialect="gemma"
+        thinking, f"The total is {total}.", "What was sold in all?", dialect=family, expected_dialect=family
     )
+
+
+def _calls(m: Maker) -> Record:
+    """A tool called in a family's own form, behind thinking that only speaks of it."""
+    noun, family = m.chance.choice(m.nouns), m.chance.choice(tuple(TAGS))
+    thinking = f"{m.paragraph(2)} I need find_{noun} for this, with the id 3."
+    call = CALLS[family].replace("NOUN", noun)
+    return with_thinking(thinking, call, m.ask(), dialect=family, expected_dialect=family, tools=True)
 
 
 def _about_tags(m: Maker) -> Record:
@@ -341,7 +356,7 @@ ORDINARY: dict[str, Callable[[Maker], Record]] = {
     "prose": _prose, "essay": _essay, "table": _table, "bullets": _bullets, "numbered": _numbered, "code": _code,
     "html": _script, "matrix": _matrix, "json": _json, "poem": _poem, "log": _log, "math": _math, "counting": _count,
     "products": _times, "repetition asked": _wanted, "copy": _copied, "dialogue": _dialogue, "quiz": _quiz,
-    "thinking": _thought, "gemma thinking": _gemma, "about tags": _about_tags, "other language": _language,
+    "thinking": _thought, "thinking of others": _families, "tool calls": _calls, "about tags": _about_tags, "other language": _language,
     "language asked": _translated, "quotations": _quoted, "names": _names, "near refusal": _near_refusal,
     "near give-up": _near_give_up, "short": _short, "cut": _cut,
 }  # fmt: skip

@@ -228,11 +228,11 @@ base on the same items, never by itself.
 FOOT = """
 ## How the set is made
 
-**It is synthetic**, but for the recorded replies. `tools/behaviour_grammar.py` makes ordinary replies in 29 styles (prose up to
+**It is synthetic**, but for the recorded replies. `tools/behaviour_grammar.py` makes ordinary replies in 30 styles (prose up to
 20,000 characters, essays, tables, lists, code, HTML, matrices, JSON, poems with a refrain, logs, long sums, counting,
-repetition that was asked for, copies, dialogues, quizzes, thinking with its natural coming back to what was said, talk
-about template tags, six languages, quotations, names, near refusals, near give-ups, short and cut replies) from word lists
-and a seed. `tools/behaviour_faults.py` plants each fault at three strengths.
+repetition that was asked for, copies, dialogues, quizzes, thinking with its natural coming back to what was said in three
+families' tags, tool calls, talk about template tags, six languages, quotations, names, near refusals, near give-ups, short and
+cut replies) from word lists and a seed. `tools/behaviour_faults.py` plants each fault at three strengths.
 
 Phrases come from three banks that share none. The detectors were developed on two of them (`tools/behaviour_phrases.py`);
 the second was held out until its misses were read, and counts as used up since. The figures above come from the third

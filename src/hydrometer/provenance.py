@@ -26,7 +26,7 @@ class ModelIdentity:
         context_length: Largest number of tokens in the window, 0 if unknown.
         family: Key into the vendor sampling presets, `""` if none fits.
         default_sampling: The model's own `generation_config` as read.
-        dialect: Think dialect of the template (`none`, `qwen`, `gemma`).
+        dialect: Think dialect of the template (`none`, `qwen`, `gemma`, `mistral`).
         details: Further facts for the setup table.
     """
 

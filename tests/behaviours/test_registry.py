@@ -64,6 +64,9 @@ HOSTILE = {
     "python nest": "```python\n" + "(" * 7_000 + "\n```", "python blocks": "```python\n" + "".join(" " * i + "if x:\n" for i in range(100)) + "```",
     "json fence": "```json\n" + "[" * 100_000 + "\n```", "colons": "def x:\n" * 100_000,
     "python openers": "```python\n" + "if x:\n\n\n" * 5_000 + "```", "and so on": "and so on " * 90_000, "i am": "I am " * 200_000, "by": "I was made " * 90_000,
+    "rests": "the rest of all the entries, " * 34_000, "notes": "\n[more " * 140_000, "entries": "1. a\n" * 200_000, "counted": "".join(f"{i}. a\n" for i in range(9_999)),
+    "calls": "<|tool_call>call:a{" * 50_000, "Mistral calls": "[TOOL_CALLS]a[ARGS]{" * 50_000, "channels": "<|channel>thought\n<channel|>" * 37_000,
+    "broken UTF-8": b"\xff\xc3(\xed\xa0\x80 a ".decode("utf-8", "surrogateescape") * 100_000, "few words": "we see that they " * 60_000, "wishes": "I wish " * 500,
 }  # fmt: skip
 
 

@@ -22,7 +22,7 @@ class Observed:
         thinking: Text inside the think block.
         answer: Text outside of it.
         think_state: `none`, `closed`, `empty`, `unclosed` or `orphan`.
-        dialect: Think dialect of the tags in the reply (`none`, `qwen`, `gemma`).
+        dialect: Think dialect of the tags in the reply (`none`, `qwen`, `gemma`, `mistral`).
         expected_dialect: Think dialect that the chat template speaks.
         finish: Why the reply ended.
         token_ids: Ids of the reply's tokens, where the engine gives them.

@@ -13,7 +13,7 @@ from hydrometer.templates.render import ChatTemplate
 
 _TURN_ENDS = ("<|im_end|>", "<turn|>", "<end_of_turn>", "<|eot_id|>", "<|end|>", "<|eom_id|>")
 _TURN_STARTS = ("<|im_start|>", "<|turn>", "<start_of_turn>", "<|start_header_id|>", "<|end_header_id|>")
-_CLOSING = {Dialect.GEMMA: "\n<channel|>", Dialect.QWEN: "\n</think>\n\n"}
+_CLOSING = {Dialect.GEMMA: "\n<channel|>", Dialect.QWEN: "\n</think>\n\n", Dialect.MISTRAL: "[/THINK]"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

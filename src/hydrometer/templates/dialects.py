@@ -1,9 +1,9 @@
 """Think dialects: how a family marks thinking, and how a reply is split into thinking and answer.
 
-Qwen and most others write `<think>...</think>`; Gemma 4 writes `<|channel>thought ... <channel|>`. A prompt may
-already have opened the block, and then a reply that starts with thinking and a lone `</think>` is normal; without
-that, the same reply is an orphan. Both dialects are looked for in every reply, whatever the template says: a
-distillation may have learned the wrong one.
+Qwen and most others write `<think>...</think>`; Gemma 4 writes `<|channel>thought ... <channel|>`; Mistral's reasoning
+models write `[THINK]...[/THINK]`. A prompt may already have opened the block, and then a reply that starts with
+thinking and a lone `</think>` is normal; without that, the same reply is an orphan. All dialects are looked for in each
+reply, whatever the template says: a distillation may have learned the wrong one.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ class Dialect(StrEnum):
     NONE = "none"
     QWEN = "qwen"
     GEMMA = "gemma"
+    MISTRAL = "mistral"
 
 
 class ThinkState(StrEnum):
@@ -51,21 +52,24 @@ class ThinkSplit:
 _OPEN = {
     Dialect.QWEN: re.compile(r"\A\s*<think>"),
     Dialect.GEMMA: re.compile(r"\A\s*<\|channel>thought\b"),
+    Dialect.MISTRAL: re.compile(r"\A\s*\[THINK\]"),
 }
-_CLOSE = {Dialect.QWEN: "</think>", Dialect.GEMMA: "<channel|>"}
+_CLOSE = {Dialect.QWEN: "</think>", Dialect.GEMMA: "<channel|>", Dialect.MISTRAL: "[/THINK]"}
 
 
 def dialect_of(template: str) -> Dialect:
     """Return the dialect that a chat template's source speaks."""
     if "<|channel>" in template:
         return Dialect.GEMMA
+    if "[THINK]" in template:
+        return Dialect.MISTRAL
     return Dialect.QWEN if "<think>" in template or "</think>" in template else Dialect.NONE
 
 
 def opens_thinking(prompt: str) -> bool:
     """Return whether a rendered prompt ends inside a think block that the template opened."""
     tail = prompt.rstrip()
-    return tail.endswith(("<think>", "<|channel>thought"))
+    return tail.endswith(("<think>", "<|channel>thought", "[THINK]"))
 
 
 def split_thinking(text: str, *, opened: bool = False, reasoning: str | None = None) -> ThinkSplit:
@@ -81,19 +85,21 @@ def split_thinking(text: str, *, opened: bool = False, reasoning: str | None = N
         return ThinkSplit(thinking=reasoning.strip(), answer=text.strip(), state=state, dialect=Dialect.NONE)
     for dialect, opening in _OPEN.items():
         found = opening.match(text)
-        inside = text[found.end() :] if found else text
-        if found or (opened and dialect is _spoken(text)):
-            return _split_inside(inside, dialect)
-    return _without_opening(text)
+        if found:
+            return _split_inside(text[found.end() :], dialect)
+    return _split_opened(text) if opened else _without_opening(text)
 
 
-def _spoken(text: str) -> Dialect:
-    """Dialect of a reply to a prompt that had opened a block: whose closing tag it uses, Qwen's if none."""
-    return Dialect.GEMMA if _CLOSE[Dialect.GEMMA] in text else Dialect.QWEN
+def _split_opened(text: str) -> ThinkSplit:
+    """A reply to a prompt that had opened a block: whoever's closing tag comes first ends it."""
+    closed = [(text.find(close), dialect) for dialect, close in _CLOSE.items() if close in text]
+    # Without any tag nothing tells which dialect the model speaks.
+    return _split_inside(text, min(closed)[1]) if closed else _split_inside(text, Dialect.NONE)
 
 
 def _split_inside(inside: str, dialect: Dialect) -> ThinkSplit:
-    thinking, close, answer = inside.partition(_CLOSE[dialect])
+    tag = _CLOSE.get(dialect)
+    thinking, close, answer = inside.partition(tag) if tag else (inside, "", "")
     if not close:
         return ThinkSplit(thinking=thinking.strip(), answer="", state=ThinkState.UNCLOSED, dialect=dialect)
     state = ThinkState.CLOSED if thinking.strip() else ThinkState.EMPTY
