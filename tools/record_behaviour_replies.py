@@ -1,7 +1,7 @@
 """Record short replies of the bundled models, for the labelled set of behaviours (`tools/make_behaviour_set.py`).
 
     python tools/record_behaviour_replies.py develop --number 80
-    python tools/record_behaviour_replies.py judged --number 150
+    python tools/record_behaviour_replies.py judged --number 64
 
 Questions of many kinds, some of which provoke repetition. The two sets share no question form, no topic, no seed and
 but one temperature: the loop detector is developed on the first and judged on the second, which was labelled by reading
@@ -26,7 +26,7 @@ from hydrometer.items import Decoding, Kind, Message, Request
 from hydrometer.refs import parse_ref
 
 DATA = Path(__file__).resolve().parent.parent / "src/hydrometer/behaviours/data"
-_BATCH = 16
+_BATCH = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ PLANS = {
         ),
         temperatures=(0.0, 0.6, 1.0),
         models=("bundled:base", "bundled:student"),
-        max_tokens=500,
+        max_tokens=400,
         seed=90_411,
     ),
 }  # fmt: skip
@@ -103,7 +103,8 @@ def main() -> None:
     rows: list[dict[str, object]] = []
     for model in plan.models:
         asked = itertools.islice(questions, args.number // len(plan.models))
-        with open_engine(parse_ref(model), EngineSettings(threads=1, slots=4, context=768)) as engine:
+        settings = EngineSettings(threads=1, slots=4, context=768, timeout=3600.0)
+        with open_engine(parse_ref(model), settings) as engine:
             while batch := list(itertools.islice(asked, _BATCH)):
                 rows += [
                     {
@@ -117,11 +118,15 @@ def main() -> None:
                     }
                     for request, completion in engine.generate(batch)
                 ]
-                print(len(rows), flush=True)
-    rows.sort(key=lambda row: str(row["number"]).zfill(9))
-    file = DATA / f"recorded_{args.set}.jsonl.zst"
+                write(args.set, rows)
+
+
+def write(name: str, rows: list[dict[str, object]]) -> None:
+    """Write what came so far, in the order in which it was asked."""
+    rows.sort(key=lambda row: int(str(row["number"])))
+    file = DATA / f"recorded_{name}.jsonl.zst"
     file.write_bytes(zstandard.compress("".join(json.dumps(row) + "\n" for row in rows).encode(), 19))
-    print(len(rows), "replies,", file.stat().st_size, "bytes")
+    print(len(rows), "replies,", file.stat().st_size, "bytes", flush=True)
 
 
 def requests(plan: Plan) -> Iterator[Request]:
