@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hydrometer.checkpoint.source import Rows, TensorMeta, check_rows
 
 Array = NDArray[np.float32]
-_ITEM = {"BF16": 2, "F16": 2, "F32": 4}
+_ITEM = {"BF16": 2, "F16": 2, "F32": 4, "F8_E4M3": 1}
 
 
 def bf16(values: Array) -> Array:

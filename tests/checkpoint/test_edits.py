@@ -126,3 +126,10 @@ def test_numbers_that_are_none_are_counted_and_spoil_nothing() -> None:
 
 def test_models_that_share_nothing() -> None:
     assert edit(BASE, {"x": np.ones((4, 4), np.float32)}).kind == "unknown"
+
+
+def test_codes_without_their_scales_are_not_compared() -> None:
+    ours, theirs = take_inventory(MemorySource(BASE)), take_inventory(MemorySource(BASE, dtype="F8_E4M3"))
+    found = find_edit(ours, theirs, pair_up(ours, theirs))
+    assert (found.kind, found.changes) == ("unknown", ())
+    assert "F8_E4M3" in found.reason

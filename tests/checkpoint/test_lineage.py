@@ -11,6 +11,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from hydrometer.checkpoint.gguf_source import open_gguf
+from hydrometer.checkpoint.hub import HubFolder
 from hydrometer.checkpoint.inventory import pair_up, take_inventory
 from hydrometer.checkpoint.lineage import (
     PROOF,
@@ -27,6 +28,7 @@ from hydrometer.checkpoint.safetensors_source import open_safetensors
 from hydrometer.checkpoint.source import TensorSource
 from hydrometer.refs import bundled_base
 from memory_source import Array, MemorySource, llama, moved
+from range_server import serving
 from tiny_models import build_tiny
 
 BASE = llama(0)
@@ -242,3 +244,17 @@ def test_the_real_model() -> None:
     assert base.unknown == ()
     assert base.layers == 30
     assert trace(base, base).word == "identical"
+
+
+def test_a_repository_on_a_hub_needs_few_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    tensors = llama(0, width=128, ffn=256, layers=24)
+    save_file(tensors, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text("{}")
+    with serving(tmp_path) as server:
+        source = open_safetensors(HubFolder("org/name", endpoint=server.url))
+        found = judge(source, memory(moved(tensors, 0.01)))
+        source.close()
+    assert found.word == "derived"
+    assert len(server.asked) <= 40
+    assert server.sent <= 0.15 * (tmp_path / "model.safetensors").stat().st_size

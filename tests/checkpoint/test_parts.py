@@ -91,6 +91,8 @@ def test_sizes_that_are_not_true() -> None:
 def test_the_head_and_what_the_config_says() -> None:
     assert "ignored" in ledger(BASE, CONFIG | {"tie_word_embeddings": True}).faults[0]
     assert "no lm_head" in ledger(without("lm_head")).faults[0]
+    torn = {"tie_word_embeddings": False, "text_config": CONFIG["text_config"] | {"tie_word_embeddings": True}}
+    assert ledger(without("lm_head"), CONFIG | torn).faults == ()
     shared = BASE | {"lm_head.weight": BASE["model.embed_tokens.weight"]}
     assert ledger(shared, CONFIG | {"tie_word_embeddings": True}).faults == ()
 

@@ -36,6 +36,7 @@ _ON_GRID = 0.5
 """Cosine between the change and a grid's rounding error from which the base was on that grid; by chance 0.001."""
 _FIT = 0.9
 """Share of the change that other models must explain before the student is called a merge of them."""
+_CODES = ("F8_", "F4", "I8", "U8", "I32", "U32")
 _BATCH = 16_000_000
 _GRID_TRIES = 6
 _VOCABULARY = ("embed_tokens", "lm_head", "embed_tokens_per_layer")
@@ -129,6 +130,10 @@ def find_edit(
             changes.append(measure(base, student, place, origin, full=full))
             advance(len(changes), len(couples))
     edit = Edit(kind="none", changes=tuple(changes), surgery=surgery, ranks={})
+    scaled = _scaled(base, student, pairing)
+    if scaled:
+        what = f"{scaled} numbers mean little without their scales, which are not applied: give it as BF16 or GGUF"
+        return _with(edit, "unknown", reason=what)
     if not changes:
         return _with(edit, "unknown", reason="the two models share no tensor of the same name and width")
     if not edit.touched:
@@ -306,7 +311,7 @@ def _couples(
         origin = surgery.origin(place)
         if origin is None or origin not in base.weights or (place.expert >= 0 and place.expert not in kept):
             continue
-        if _comparable(base.weights[origin], weight):
+        if _comparable(base.weights[origin], weight) and not _is_code(base.weights[origin], weight):
             found.append((place, origin))
     return found
 
@@ -326,6 +331,22 @@ def _batches(
             batch, size = [], 0
     if batch:
         yield batch
+
+
+def _is_code(ours: Weight, theirs: Weight) -> bool:
+    """Whether one side holds codes that a scale elsewhere turns into weights, and the other holds something else."""
+    return ours.meta.dtype != theirs.meta.dtype and any(
+        side.meta.dtype.startswith(_CODES) for side in (ours, theirs)
+    )
+
+
+def _scaled(base: Inventory, student: Inventory, pairing: Pairing) -> str:
+    """Format of matrices that cannot be compared for want of their scales, `""` without any."""
+    for place in (*pairing.pairs, *pairing.reshaped):
+        if _is_code(base.weights[place], student.weights[place]):
+            dtypes = (base.weights[place].meta.dtype, student.weights[place].meta.dtype)
+            return next(dtype for dtype in dtypes if dtype.startswith(_CODES))
+    return ""
 
 
 def _comparable(ours: Weight, theirs: Weight) -> bool:

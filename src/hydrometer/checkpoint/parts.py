@@ -249,12 +249,9 @@ def _leftovers(parts: Sequence[Part], files: Collection[str]) -> list[str]:
 
 
 def _tied(config: Mapping[str, object]) -> bool | None:
-    """What the config says; None if it says nothing, since the default differs between classes."""
-    for table in (config, _text(config)):
-        value = table.get("tie_word_embeddings")
-        if isinstance(value, bool):
-            return value
-    return None
+    """What the config says; None if it says nothing, or one thing outside and another inside, as some classes write."""
+    said = {table.get("tie_word_embeddings") for table in (config, _text(config))} - {None}
+    return said.pop() is True if len(said) == 1 else None
 
 
 def _text(config: Mapping[str, object]) -> Mapping[str, object]:
