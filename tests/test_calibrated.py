@@ -79,10 +79,7 @@ def shown(result: AuditResult) -> str:
     return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
 
 
-def test_a_student_that_became_too_sure_is_said_to_be_and_gets_no_verdict_for_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("hydrometer.verify.task_of", lambda _: Sure())
+def test_a_student_that_became_too_sure_is_said_to_be_and_gets_no_verdict_for_it(tmp_path: Path) -> None:
     result = run(model(drawn(0.7), always(70)), model(drawn(0.7), always(99)), tmp_path)
     found = result.calibration
     assert found is not None
@@ -97,9 +94,9 @@ def test_a_student_that_became_too_sure_is_said_to_be_and_gets_no_verdict_for_it
     assert "Stated a confidence" in page
     assert from_json(to_json(result)).calibration == found
     with Store(tmp_path / "evidence.sqlite", read_only=True) as store:
-        assert _recompute(store, result, "r") == []
+        assert _recompute(store, result, "r", lambda _: Sure()) == []
         changed = replace(result, calibration=replace(found, level=0.0))
-        assert any("calibration" in problem for problem in _recompute(store, changed, "r"))
+        assert any("calibration" in problem for problem in _recompute(store, changed, "r", lambda _: Sure()))
 
 
 def test_a_clean_pair_and_a_weaker_student_that_knows_it_are_left_alone(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from rich.console import Console
 sys.path.insert(0, str(Path(__file__).parent))
 
 from doubles import REF, World
-from hydrometer.catalog import load_task
+from hydrometer.catalog import load_task, task_of
 from hydrometer.engines.base import EngineSettings
 from hydrometer.facets import budget_points
 from hydrometer.graders.together import any_right
@@ -100,9 +100,9 @@ def test_a_collapse_is_named_though_one_sample_got_better(tmp_path: Path) -> Non
     note = next(f for f in result.findings if f.aspect == "task diversity")
     assert note.standing is Standing.NOTE
     with Store(tmp_path / "evidence.sqlite", read_only=True) as store:
-        assert _recompute(store, result, "r") == []
+        assert _recompute(store, result, "r", task_of) == []
         changed = replace(result, diversity=(replace(found, added_shown=False),))
-        assert any("diversity" in problem for problem in _recompute(store, changed, "r"))
+        assert any("diversity" in problem for problem in _recompute(store, changed, "r", task_of))
 
 
 def test_a_clean_pair_is_left_alone(tmp_path: Path) -> None:
@@ -145,9 +145,10 @@ def test_a_budget_holds_for_the_shortest_right_sample(tmp_path: Path) -> None:
         return Completion(text=str(ANSWERS[request.messages[-1].content][0]), completion_tokens=10 + request.seed % 90)
 
     result = run(uneven, uneven, tmp_path, n=5)
-    shortest = min(item.base.tokens or 0 for item in result.items)
-    assert counted(result.items)[0].base.tokens == shortest
-    assert [p.estimate.base for p in budget_points(result.items, alpha=0.05)][-1] == 1.0
+    spent = [item.base.tokens or 0 for item in result.items]
+    assert counted(result.items)[0].base.tokens == sum(spent)
+    points = budget_points(result.items, alpha=0.05)
+    assert [p.estimate.base for p in points] == [float(p.tokens >= min(spent)) for p in points]
 
 
 @pytest.mark.parametrize(

@@ -142,16 +142,15 @@ def test_the_cost_is_said_before_anything_is_asked(tmp_path: Path) -> None:
     assert (result.base.asked, result.student.asked) == (400, 400)
 
 
-def test_a_stopped_audit_follows_from_its_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hydrometer.verify.task_of", lambda _: Adding())
+def test_a_stopped_audit_follows_from_its_evidence(tmp_path: Path) -> None:
     result = run(World(student=fails_a_third), tmp_path)
     with Store(tmp_path / "evidence.sqlite", read_only=True) as store:
-        assert _recompute(store, result, "r") == []
+        assert _recompute(store, result, "r", lambda _: Adding()) == []
         course_of = result.capabilities[0].course
         object.__setattr__(course_of, "planned", (30, 45, 400))
-        assert "do not fit its items" in _recompute(store, result, "r")[0]
+        assert "do not fit its items" in _recompute(store, result, "r", lambda _: Adding())[0]
         object.__setattr__(course_of, "planned", (FIRST, 200))
-        assert "report r: the verdicts do not follow from the evidence" in _recompute(store, result, "r")
+        assert "report r: the verdicts do not follow from the evidence" in _recompute(store, result, "r", lambda _: Adding())
 
 
 def test_a_run_that_died_ends_like_one_that_did_not(tmp_path: Path) -> None:

@@ -101,6 +101,7 @@ def test_a_student_that_always_says_yes_is_worse_and_not_a_coin(tmp_path: Path) 
     assert task.estimate is not None
     assert (task.items, task.estimate.n, task.estimate.student) == (80, 40, 0.0)
     assert any("no better than guessing" in alarm for alarm in task.alarms)
+    # A point takes both replies.
     assert result.tokens[0].base_per_correct == 20.0
     assert result.tokens[0].student_per_correct is None
 
@@ -139,11 +140,8 @@ def test_no_look_cuts_a_cluster_and_the_first_has_thirty_pairs() -> None:
     assert sum(not entry.task.together for entry in first) == pytest.approx(len(first) / 4, abs=2)
 
 
-def test_a_stopped_audit_of_mixed_items_follows_from_its_evidence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stopped_audit_of_mixed_items_follows_from_its_evidence(tmp_path: Path) -> None:
     known = {"twins": Twins(), "adding": Neighbour()}
-    monkeypatch.setattr("hydrometer.verify.task_of", known.get)
     result = run(
         World(base=reading, student=always_yes), tmp_path, {known["twins"]: 300, known["adding"]: 100}
     )
@@ -152,13 +150,13 @@ def test_a_stopped_audit_of_mixed_items_follows_from_its_evidence(
     assert result.capabilities[0].course.items < 400
     assert result.core is not None
     with Store(tmp_path / "evidence.sqlite", read_only=True) as store:
-        assert _recompute(store, result, "r") == []
+        assert _recompute(store, result, "r", known.get) == []
         alone = tuple(replace(item, together=0) for item in result.items)
-        problems = _recompute(store, replace(result, items=alone), "r")
+        problems = _recompute(store, replace(result, items=alone), "r", known.get)
         assert any("items do not follow" in problem for problem in problems)
         later = replace(result.capabilities[0].course, planned=(5_000, 6_000), looks=1)
         moved = replace(result, capabilities=(replace(result.capabilities[0], course=later),))
-        assert any("do not fit its items" in problem for problem in _recompute(store, moved, "r"))
+        assert any("do not fit its items" in problem for problem in _recompute(store, moved, "r", known.get))
 
 
 class TestCounted:
@@ -185,7 +183,7 @@ class TestCounted:
         rows = self.items(tmp_path, cut)
         assert [row.student.status for row in counted(rows)] == [Status.TRUNCATED, Status.GRADED, Status.GRADED]
         assert [row.student.value for row in counted(rows)] == [None, 0.0, 1.0]
-        assert [row.student.tokens for row in counted(rows)] == [99, 99, 10]
+        assert [row.student.tokens for row in counted(rows)] == [109, 109, 20]
         (found,) = cut_replies(rows, alpha=0.05)
         # Replies are cut one by one; what was finished is a pair of which neither was.
         assert (found.hits.n, found.hits.student) == (6, pytest.approx(1 / 3))

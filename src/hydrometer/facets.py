@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -34,16 +35,15 @@ def budget_points(items: Sequence[ItemResult], *, alpha: float) -> tuple[BudgetP
     smaller one: those of at most so many tokens are the same, longer ones would have been cut.
     """
     points = []
-    known = [i for i in counted(items) if i.base.tokens is not None and i.student.tokens is not None]
+    known = [i for i in items if i.base.tokens is not None and i.student.tokens is not None]
     for name, own in _by_capability(known):
         longest = max(reply.tokens or 0 for item in own for reply in (item.base, item.student))
         budgets = [SMALLEST_BUDGET]
         while budgets[-1] < longest:
             budgets.append(2 * budgets[-1])
         for budget in budgets:
-            pairs = _paired(
-                own, [[_within(reply, budget) for reply in (item.base, item.student)] for item in own]
-            )
+            rows = counted(_cut_at(item, budget) for item in own)
+            pairs = _paired(rows, [[row.base.value or 0.0, row.student.value or 0.0] for row in rows])
             points.append(
                 BudgetPoint(capability=name, tokens=budget, estimate=estimate(pairs, 1.0 - alpha))
             )
@@ -152,6 +152,14 @@ def _by_capability(items: Sequence[ItemResult]) -> Iterator[tuple[str, list[Item
     generated = [item for item in items if not item.choices]
     for name in dict.fromkeys(item.capability for item in generated):
         yield name, [item for item in generated if item.capability == name]
+
+
+def _cut_at(item: ItemResult, budget: int) -> ItemResult:
+    """The item had its replies been cut at a budget."""
+    base, student = (
+        replace(reply, status=Status.GRADED, value=_within(reply, budget)) for reply in (item.base, item.student)
+    )
+    return replace(item, base=base, student=student)
 
 
 def _within(reply: Reply, budget: int) -> float:

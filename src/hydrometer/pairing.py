@@ -100,8 +100,8 @@ class Scores:
 def counted(items: Iterable[ItemResult]) -> list[ItemResult]:
     """Return one row for all that counts as one: an item itself, or the items of a cluster that count only together.
 
-    Such a row stands for its first item, with the joint grades and the tokens within which they hold. A cluster of
-    which an item was not asked says nothing and is left out.
+    Such a row stands for its first item, with the joint grades and the tokens of all its replies. A cluster of which an
+    item was not asked says nothing and is left out.
     """
     rows = list(items)
     return [_one([rows[place] for place in places]) for places in _units(rows)]
@@ -146,17 +146,14 @@ def _one(rows: Sequence[ItemResult]) -> ItemResult:
 
 def _joint(replies: Sequence[Reply], *, sampled: bool) -> Reply:
     grade = (any_right if sampled else together)([reply.grade for reply in replies])
-    # One right sample is enough: the shortest says within which budget there is one.
-    decide = [reply for reply in replies if reply.value == 1.0] if sampled and grade.value == 1.0 else replies
-    tokens = [reply.tokens for reply in decide]
-    longest = min if decide is not replies else max
+    tokens = [reply.tokens for reply in replies]
     return replace(
         replies[0],
         status=grade.status,
         value=grade.value,
         extracted=grade.extracted,
         reason=grade.reason,
-        tokens=None if None in tokens else longest(count for count in tokens if count is not None),
+        tokens=None if None in tokens else sum(count or 0 for count in tokens),
     )
 
 

@@ -250,15 +250,15 @@ def _price(name: str, items: Sequence[ItemResult]) -> TokenPrice:
         low=ratio.low,
         high=ratio.high,
         n=len(finished),
-        base_per_correct=_per_correct([i.base for i in counted(items)], [i.base for i in items]),
-        student_per_correct=_per_correct([i.student for i in counted(items)], [i.student for i in items]),
+        base_per_correct=_per_correct([row.base for row in counted(items)]),
+        student_per_correct=_per_correct([row.student for row in counted(items)]),
     )
 
 
-def _per_correct(scored: Sequence[Reply], sent: Sequence[Reply]) -> float | None:
+def _per_correct(replies: Sequence[Reply]) -> float | None:
     """Tokens spent per point scored; cut replies cost their tokens too."""
-    points = sum(reply.value or 0.0 for reply in scored)
-    spent = sum(reply.tokens or 0 for reply in sent)
+    points = sum(reply.value or 0.0 for reply in replies)
+    spent = sum(reply.tokens or 0 for reply in replies)
     return spent / points if points > 0 else None
 
 
