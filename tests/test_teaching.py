@@ -122,6 +122,7 @@ def test_a_student_that_only_sounds_like_its_teacher_is_the_trap(tmp_path: Path)
     assert found.style.low > 0.9
     assert found.ability is not None
     assert found.ability.value == 0.0
+    assert found.ability.low < -0.02 < 0.02 < found.ability.high, "no interval without width"
     assert "style moved, ability did not" in style_sentence(found)
 
 

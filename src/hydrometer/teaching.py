@@ -33,10 +33,18 @@ Bools = NDArray[np.bool_]
 
 
 class _Ratio(NamedTuple):
-    """A ratio of means, and how each question pulls at it, shape (N,) over all questions."""
+    """A ratio of means, and how each question pulls at it.
+
+    Attributes:
+        value: The ratio.
+        pull: What each question adds, shape (N,) over all questions.
+        unit: What two pseudo-questions add, one up and one down: without them a student that is its base to the letter
+            would have an interval without width (`stats.paired.plus_two_interval`, for a ratio).
+    """
 
     value: float
     pull: Floats
+    unit: float
 
 
 def style_shift(
@@ -78,7 +86,7 @@ def style_shift(
     ability = (
         _ratio(values[:, 1] - values[:, 0], values[:, 2] - values[:, 0], graded) if room.low > 0 else None
     )
-    lead = _Ratio(style.value - ability.value, style.pull - ability.pull) if style and ability else None
+    lead = _lead(style, ability) if style and ability else None
     moved, ahead = _portion(style, clusters, level), _portion(lead, clusters, level)
     means = values.mean(axis=0) if graded.any() else np.zeros(3)
     return StyleShift(
@@ -132,22 +140,38 @@ def _style(placed: Placed, kept: Bools) -> _Ratio | None:
     way = placed.teacher - placed.base
     if placed.right < APART or way.mean() <= 0.0:
         return None
-    return _ratio(placed.student - placed.base, way, kept)
+    return _ratio(placed.student - placed.base, way, kept, unit=float(way.mean()))
 
 
-def _ratio(moved: Floats, way: Floats, kept: Bools) -> _Ratio:
-    """A ratio of two means by linearisation: what each question adds to it (Cochran, Sampling Techniques, ch. 6)."""
+def _lead(style: _Ratio, ability: _Ratio) -> _Ratio:
+    """How far style is ahead of ability; the same questions pull at both."""
+    return _Ratio(
+        style.value - ability.value, style.pull - ability.pull, float(np.hypot(style.unit, ability.unit))
+    )
+
+
+def _ratio(moved: Floats, way: Floats, kept: Bools, unit: float = 1.0) -> _Ratio:
+    """A ratio of two means by linearisation: what each question adds to it (Cochran, Sampling Techniques, ch. 6).
+
+    Args:
+        moved: How far each question moved.
+        way: How far it could.
+        kept: Which of all questions they are.
+        unit: Size of a pseudo-question: one point for scores, the whole way for style.
+    """
     value = float(moved.mean() / way.mean())
     pull = np.zeros(kept.size)
     pull[kept] = (moved - value * way) / way.mean() * (kept.size / moved.size)
-    return _Ratio(value, pull)
+    return _Ratio(value, pull, unit / float(way.mean()) * kept.size / moved.size)
 
 
 def _portion(ratio: _Ratio | None, clusters: Ints, level: float) -> Portion | None:
     if ratio is None:
         return None
-    spread = cluster_error(ratio.pull, clusters)
-    reach = float(stdtrit(max(spread.freedom, 1), 0.5 + level / 2.0)) * spread.error
+    beyond = clusters.max() + np.array([1, 2])
+    spread = cluster_error(np.append(ratio.pull, [ratio.unit, -ratio.unit]), np.append(clusters, beyond))
+    stretch = (ratio.pull.size + 2) / ratio.pull.size
+    reach = float(stdtrit(max(spread.freedom - 2, 1), 0.5 + level / 2.0)) * spread.error * stretch
     if not np.isfinite(reach):
         return None
     return Portion(value=ratio.value, low=ratio.value - reach, high=ratio.value + reach)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hydrometer.report import words
 from hydrometer.report.view import Fact, StylePlot, StyleView
 from hydrometer.shares import Portion, StyleShift
+from hydrometer.teaching import LONG_WAY
 
 _SIZE, _BASE, _TEACHER = 280, 70.0, 210.0
 # Half of the way beyond either end: what lies further stands at the edge.
@@ -28,20 +29,16 @@ def style_sentence(shift: StyleShift) -> str:
     if not shift.items and not shift.graded:
         return f"{teacher} has no usable reply to any of the questions that were asked."
     if shift.style:
-        style = (
-            f"The replies went {_share(shift.style)} of the way from the base's style to that of {teacher}"
-        )
+        style = f"In style the student went {_share(shift.style)} of the way from the base to {teacher}"
     elif shift.told_apart:
         style = f"Base and {teacher} write too alike to measure a way ({words.percent(shift.told_apart)} % told apart)"
     else:
         style = f"Too few replies are long enough to have a style ({shift.items:,} questions)"
     if shift.ability:
-        ability = f"and {_share(shift.ability)} of the way from its ability"
+        ability = f"in ability {_share(shift.ability)}"
     else:
-        ability = "and the teacher is not shown to score better here, so there is no ability to move towards"
-    if shift.trap:
-        return f"{style}, {ability}: style moved, ability did not."
-    return f"{style}, {ability}."
+        ability = "the teacher is not shown to score better here, so there is no ability to move towards"
+    return f"{style}; {ability}{': style moved, ability did not' if shift.trap else ''}."
 
 
 def _share(portion: Portion) -> str:
@@ -81,7 +78,14 @@ def _plot(style: Portion | None, ability: Portion | None) -> StylePlot | None:
         return None
     x = tuple(_place(end) for end in (style.value, style.low, style.high))
     y = tuple(round(_SIZE - _place(end), 1) for end in (ability.value, ability.low, ability.high))
-    return StylePlot(size=_SIZE, base=_BASE, teacher=_TEACHER, x=(x[0], x[1], x[2]), y=(y[0], y[1], y[2]))
+    return StylePlot(
+        size=_SIZE,
+        base=_BASE,
+        teacher=_TEACHER,
+        trap=_place(LONG_WAY),
+        x=(x[0], x[1], x[2]),
+        y=(y[0], y[1], y[2]),
+    )
 
 
 def _place(share: float) -> float:

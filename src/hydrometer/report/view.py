@@ -190,6 +190,7 @@ class StylePlot:
         size: Width and height.
         base: Place of the base on either axis, counted from the left; from the top for ability it is `size` less.
         teacher: Place of the teacher on either axis, the same way.
+        trap: Style from which a student has moved.
         x: The student's style, with both ends of its interval.
         y: Its ability, from the top, with both ends of its interval.
     """
@@ -197,6 +198,7 @@ class StylePlot:
     size: int
     base: float
     teacher: float
+    trap: float
     x: tuple[float, float, float]
     y: tuple[float, float, float]
 
