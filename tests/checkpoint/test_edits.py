@@ -133,3 +133,17 @@ def test_codes_without_their_scales_are_not_compared() -> None:
     found = find_edit(ours, theirs, pair_up(ours, theirs))
     assert (found.kind, found.changes) == ("unknown", ())
     assert "F8_E4M3" in found.reason
+
+
+@pytest.mark.parametrize("way", ["renamed", "reordered", "upcast"])
+def test_how_the_files_are_written_changes_nothing(way: str) -> None:
+    student = {name: bf16(array) for name, array in lora(BASE, 4, 3e-3, *ATTENTION).items()}
+    plain = edit(student)
+    if way == "renamed":
+        again = edit({name.replace("model.", "model.language_model."): array for name, array in student.items()})
+    elif way == "reordered":
+        again = edit(dict(reversed(student.items())))
+    else:
+        again = edit(student, dtype="F32")
+    assert (again.kind, again.rank, again.roles()) == (plain.kind, plain.rank, plain.roles()) == ("lora", 4, plain.roles())
+    assert again.relative == pytest.approx(plain.relative)

@@ -157,10 +157,11 @@ def _look_closely(base: Inventory, student: Inventory, edit: Edit, others: Seque
     grid = _grid(blocks)
     if grid:
         blocks = {place: (_on_grid(grid, ours), theirs) for place, (ours, theirs) in blocks.items()}
-        if all(np.array_equal(rounded(o, _dtype(student, p)), t) for p, (o, t) in blocks.items()):
+        if all(np.array_equal(rounded(o, _precision(student, p, t)), t) for p, (o, t) in blocks.items()):
             return _with(edit, "quantised copy", grid=grid)
     ranks = {
-        place: find_rank(ours, theirs, _dtype(student, place)) for place, (ours, theirs) in blocks.items()
+        place: find_rank(ours, theirs, _precision(student, place, theirs))
+        for place, (ours, theirs) in blocks.items()
     }
     return _trained(base, student, _with(edit, "dense", grid=grid, ranks=ranks))
 
@@ -359,8 +360,11 @@ def _origin(edit: Edit, place: Place) -> Place:
     return edit.surgery.origin(place) or place
 
 
-def _dtype(student: Inventory, place: Place) -> str:
-    return student.weights[place].meta.dtype
+def _precision(student: Inventory, place: Place, rows: Rows) -> str:
+    """The coarsest dtype that holds the rows: 16-bit weights are often stored again in 32 bits."""
+    dtype = student.weights[place].meta.dtype
+    coarse = (name for name in ("BF16", "F16") if np.array_equal(rounded(rows, name), rows))
+    return next(coarse, dtype) if dtype == "F32" else dtype
 
 
 def _role(place: Place) -> str:
