@@ -9,15 +9,16 @@ VERSION = 1
 _LOOK = 4000
 """How much of the end of a reply is read: the percentage is asked for last."""
 
-_NUMBER = r"(?P<{0}>\d{{1,3}}(?:\.\d{{1,4}})?)"
+_NUMBER = r"(?P<{0}>\d{{1,3}}(?:\.\d{{1,40}})?)"
 _STATED = re.compile(
     # The word first: a confidence of 85 percent, of 0.85, a certainty of 9 out of 10.
     rf"\b(?:confidence|certainty)\b(?:\s+(?:level|score|rating|in (?:my|this) answer))?[*_\s]*"
     rf"(?:is|of|at|[:=(-]|\s){{0,3}}[*_\s<\[]*(?:about |around |approximately |roughly |~ ?)?{_NUMBER.format('a')}"
     rf"[>\]]?\s*(?P<unit_a>%|percent\b|per cent\b|/\s*100?\b|out of 100?\b)?"
-    # The number first: 85 percent sure. Here it takes its sign, for any number could stand there.
-    rf"|{_NUMBER.format('b')}\s*(?P<unit_b>%|percent\b|per cent\b)(?:\s+(?:confiden\w+|sure|certain\w*))?",
-    re.IGNORECASE,
+    # The number first, and a word of how sure; any other percentage is none of confidence, unless a line is only that.
+    rf"|{_NUMBER.format('b')}\s*(?P<unit_b>%|percent\b|per cent\b)\s+(?:confiden\w+|sure|certain\w*)"
+    rf"|^[*_\s]*{_NUMBER.format('c')}\s*(?P<unit_c>%|percent\b|per cent\b)[*_.\s]*$",
+    re.IGNORECASE | re.MULTILINE,
 )
 
 
@@ -39,8 +40,8 @@ def split_confidence(reply: str) -> tuple[str, float | None]:
 
 
 def _share(match: re.Match[str]) -> float | None:
-    text = match["a"] or match["b"]
-    unit = (match["unit_a"] or match["unit_b"] or "").replace(" ", "").lower()
+    text = match["a"] or match["b"] or match["c"]
+    unit = (match["unit_a"] or match["unit_b"] or match["unit_c"] or "").replace(" ", "").lower()
     value = float(text)
     if unit in {"/10", "outof10"}:
         value /= 10.0
