@@ -36,12 +36,8 @@ def detect(observed: Observed) -> Sign | None:
     return _foreign_script(text, observed, named) or _foreign_language(text, observed, named)
 
 
-LANGUAGE_SWITCH = Behaviour(
-    name="language_switch",
-    version=1,
-    summary="another language than was asked for, or scripts mixed",
-    detect=detect,
-)
+_SUMMARY = "another language than was asked for, or scripts mixed"
+LANGUAGE_SWITCH = Behaviour(name="language_switch", version=1, summary=_SUMMARY, detect=detect)
 
 _FREE = re.compile(
     r"translat|übersetz|tradu[icz]|bilingual|multilingual|etymolog|翻译|翻譯|翻訳|перевед|перевод|번역|ترجم"
