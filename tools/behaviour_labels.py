@@ -1,7 +1,8 @@
-"""Which recorded replies turn in circles, by reading each one to its end.
+"""Which recorded replies turn in circles.
 
-The set for development was looked at again where the detector and the first labels disagreed. A set to judge on is
-labelled before any detector has seen it; it is measured as soon as it has labels here.
+The set for development was labelled by counting repeated lines and words, and corrected by reading where the detector
+disagreed. A set to judge on is labelled by reading each reply to its end before any detector has seen it; it is measured
+as soon as it has labels here.
 
 A reply counts as a circle where its end says the same again at least three times over, in whole sentences, lines or
 verses, word for word or with single words or numbers changed, so that nothing new comes: a refrain between new verses

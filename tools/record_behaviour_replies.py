@@ -4,8 +4,8 @@
     python tools/record_behaviour_replies.py judged --number 64
 
 Questions of many kinds, some of which provoke repetition. The two sets share no question form, no topic, no seed and
-but one temperature: the loop detector was developed on the first, and the second is there to judge it. Each is labelled
-by reading (`tools/behaviour_labels.py`) before the detector sees it. Written to
+but one temperature: the loop detector was developed on the first, and the second is there to judge it. Labels are in
+`tools/behaviour_labels.py`. Written to
 `src/hydrometer/behaviours/data/recorded_*.jsonl.zst` as the replies come.
 """
 
