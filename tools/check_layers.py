@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("result", "detects", "sampling", "catalog", "refs", "store", "logs"),
     ("grading", "plan", "pairing"),
     ("preflight", "verdict", "planning"),
-    ("summary", "stopping", "asking", "floor", "facets", "crossed", "calibrated", "sampled", "teaching"),
+    ("summary", "stopping", "asking", "floor", "facets", "corpus", "crossed", "calibrated", "sampled", "teaching"),
     ("run", "comparison", "simulate", "claims", "inspection"),
     ("report", "frames"),
     ("api", "verify"),

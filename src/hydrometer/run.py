@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 from hydrometer.asking import Opener, Respondent
 from hydrometer.behaviours.registry import BEHAVIOURS
 from hydrometer.calibrated import calibration_result
+from hydrometer.corpus import corpus_findings
 from hydrometer.crossed import check_swapped, same_templates, template_shares
-from hydrometer.engines.base import Capabilities, EngineSettings
+from hydrometer.engines.base import ROLLING, Capabilities, EngineSettings
 from hydrometer.errors import UsageError
 from hydrometer.facets import behaviour_results, budget_points, cut_replies, tier_results
 from hydrometer.floor import check_size, floor_findings, measure_floor, second_take, with_excess
@@ -126,7 +127,8 @@ class Runner:
             teacher = self._teacher(stack)
             base, student = self._pair(stack)
             setup = self._compare(base, student)
-            entries = self._plan(setup)
+            plan = self._plan(setup)
+            entries, whole = ([e for e in plan if e.task.corpus is corpus] for corpus in (False, True))
             evidence = Evidence()
             if is_valid(setup.findings):
                 crossed = self._crossed(stack, base, student)
@@ -134,6 +136,9 @@ class Runner:
                 if teacher:
                     evidence = replace(evidence, taught=self._taught(teacher, base, student, evidence.entries))
                 self._keep_grades(evidence)
+            if whole and is_valid((*setup.findings, *evidence.findings)):
+                beside = corpus_findings(whole, base, student, self.store)
+                evidence = replace(evidence, findings=(*evidence.findings, *beside))
         return self._result(setup, evidence, base, student, environment, created)
 
     def _respondent(
@@ -235,9 +240,10 @@ class Runner:
 
     def _plan(self, setup: Setup) -> tuple[Entry, ...]:
         present = {t: n for t, n in self.tasks.items() if t not in self._absent}
-        usable = {t: n for t, n in present.items() if t.kind is not Kind.CHOICES or setup.choice_methods}
-        if not usable:
-            why = next(iter(self._absent.values()), "")
+        usable = {t: n for t, n in present.items() if t.kind is not Kind.CHOICES or t.method or _best(setup)}
+        if all(task.corpus for task in usable):
+            alone = "what is measured over all items together stands beside verdicts: add a task with scores per item"
+            why = alone if usable else next(iter(self._absent.values()), "")
             msg = f"no task is left: {why or 'these models cannot score choices, choose tasks with generated replies'}"
             raise UsageError(msg)
         return make_plan(
@@ -464,14 +470,19 @@ def _sight(result: CapabilityResult, pool: Pool) -> Sight:
 
 
 def _best(setup: Setup) -> str:
-    return next(iter(setup.choice_methods), "")
+    return next((method for method in setup.choice_methods if method != ROLLING), "")
 
 
 def _unscored(task: Task, methods: Sequence[str]) -> str:
-    """Why a task cannot be scored in a way that both models have; `""` if it can, or if there is none at all."""
-    if not task.method or not methods or task.method in methods:
+    """Why a task cannot be scored in a way that both models have; `""` if it can."""
+    if not task.method or task.method in methods:
         return ""
-    return f"needs {task.method!r} scores of choices, and both models have only {', '.join(methods)}"
+    if task.method == ROLLING:
+        return (
+            "needs log-probabilities of whole texts, which llama.cpp and servers do not give: name both models so that "
+            "transformers opens them (a folder, a hub id, hf:FILE.gguf)"
+        )
+    return f"needs {task.method!r} scores of choices, and both models have only {', '.join(methods) or 'none'}"
 
 
 def _no_choices(base: Capabilities, student: Capabilities) -> Finding:

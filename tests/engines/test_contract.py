@@ -134,7 +134,7 @@ def test_greedy_replies_repeat(engine: Engine) -> None:
 def test_choices_get_one_score_each(engine: Engine) -> None:
     methods = engine.capabilities.choice_methods
     assert methods
-    assert set(methods) <= {"continuation", "letters"}
+    assert set(methods) <= {"continuation", "letters", "rolling"}
     for method in methods:
         asked = scored(method)
         answers = list(engine.score(asked, method))

@@ -134,7 +134,11 @@ def small(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield engine
 
 
-def oracle(engine: Any, name: str, folder: Path, **options: Any) -> list[dict[str, Any]]:
+RESULTS: dict[str, dict[str, float]] = {}
+"""The newest aggregated results of lm-eval, by task."""
+
+
+def oracle(engine: Any, name: str, folder: Path, *, window: int = 512, **options: Any) -> list[dict[str, Any]]:
     """What lm-eval itself says, with its own model class around the same weights."""
     import lm_eval
     from lm_eval.models.huggingface import HFLM
@@ -147,7 +151,7 @@ def oracle(engine: Any, name: str, folder: Path, **options: Any) -> list[dict[st
     try:
         loaded = engine._loaded
         model = HFLM(
-            pretrained=loaded.model, tokenizer=loaded.tokenizer, batch_size=1, max_length=512, device="cpu"
+            pretrained=loaded.model, tokenizer=loaded.tokenizer, batch_size=1, max_length=window, device="cpu"
         )
         found = lm_eval.simple_evaluate(
             model=model,
@@ -160,6 +164,7 @@ def oracle(engine: Any, name: str, folder: Path, **options: Any) -> list[dict[st
     finally:
         os.chdir(before)
     assert found is not None
+    RESULTS[name] = found["results"][name]
     samples: list[dict[str, Any]] = found["samples"][name]
     return samples
 
@@ -220,6 +225,29 @@ def test_replies_and_filtered_scores_are_those_of_lm_eval(small: Any, tmp_path: 
     assert chat or values == {0.0, 1.0}
 
 
+@pytest.mark.torch
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("window", [512, 40])
+def test_perplexity_is_that_of_lm_eval(small: Any, tmp_path: Path, window: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = {doc_key(s["doc"]): s for s in oracle(small, "hydro_stories", tmp_path, window=window)}
+    monkeypatch.setattr(small, "_context", window)
+    task = load_task(named("hydro_stories"))
+    assert (task.corpus, task.method) == (True, "rolling")
+    requests = [request for _, request in requests_of(task)]
+    said = {answer.request.digest: answer.completion for answer in small.score(requests, "rolling")}
+    ours = [(item, said[request.digest]) for item, request in requests_of(task)]
+    lengths = [completion.choices[0].tokens for _, completion in ours]
+    assert max(lengths) > 40, "the short window is shorter than a text"
+    for item, completion in ours:
+        wanted = samples[doc_key(item.answer["doc"])]["resps"][0][0]
+        assert completion.choices[0].logprob == pytest.approx(wanted, rel=1e-4)
+    theirs = RESULTS["hydro_stories"]
+    got = task.corpus_metrics(ours)
+    assert {name.partition(" ")[0] for name in got} == {"word_perplexity", "byte_perplexity", "bits_per_byte"}
+    for name, value in got.items():
+        assert value == pytest.approx(theirs[f"{name.partition(' ')[0]},none"], rel=1e-4)
+
+
 def test_a_reply_is_judged_as_it_stands() -> None:
     task = load_task(named("hydro_sums", "?filter=flexible"))
     item = next(i for i, _ in requests_of(task) if i.answer["doc"]["sum"] == "5")
@@ -274,6 +302,23 @@ def test_an_audit_keeps_what_verify_needs(tmp_path: Path) -> None:
     assert next(c for c in result.cuts if c.capability == "lm_eval:hydro_sums").hits.base == pytest.approx(0.1)
     found = verify_folder(tmp_path)
     assert (found.grades, found.problems) == (40, ())
+
+
+def test_what_is_measured_as_a_whole_stands_beside_the_verdicts(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="stands beside verdicts: add a task"):
+        audited(tmp_path / "alone", named("hydro_endings", "?metric=perplexity"))
+    with pytest.raises(UsageError, match="and servers do not give"):
+        audited(tmp_path / "rolling", named("hydro_stories"))
+    result = audited(
+        tmp_path / "out", named("hydro_sums"), named("hydro_stories"), named("hydro_endings", "?metric=perplexity")
+    )
+    notes = {finding.aspect: finding for finding in result.findings}
+    beside = notes["lm_eval:hydro_endings perplexity (lower is better)"]
+    assert float(beside.base) > 1.0 < float(beside.student) != float(beside.base)
+    assert beside.message.startswith("over 6 of 6 items together")
+    assert notes["task lm_eval:hydro_stories"].base == "left out"
+    assert {item.task for item in result.items} == {"lm_eval:hydro_sums"}
+    assert verify_folder(tmp_path / "out").problems == ()
 
 
 def test_verify_says_what_is_missing_and_finds_another_grader(tmp_path: Path) -> None:
@@ -341,8 +386,7 @@ def test_no_link_leads_out_of_the_folder(tmp_path: Path) -> None:
         (named("hydro_sums", "?shots=many"), "options are shots, chat, metric and filter"),
         (named("hydro_sums", "?colour=red"), "options are shots, chat, metric and filter"),
         (named("hydro_sums", "?filter=none"), "it has strict, flexible"),
-        (named("hydro_endings", "?metric=perplexity"), "metrics that can: acc"),
-        (named("hydro_stories"), "no score between 0 and 1"),
+        (named("hydro_endings", "?metric=bleu"), "it has perplexity, acc"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(text: str, words: str) -> None:

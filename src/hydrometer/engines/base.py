@@ -32,7 +32,8 @@ class Capabilities:
 
     Attributes:
         choice_methods: Ways to score choices, best first: `continuation` (log-probability of each whole choice),
-            `letters` (next-token log-probability of option letters). Empty: the engine cannot score.
+            `letters` (next-token log-probability of option letters), `rolling` (each choice a whole text that stands
+            alone, in windows where it is long). Empty: the engine cannot score.
         token_ids: Whether completions carry token ids.
         local: Whether the engine holds the weights itself, so that they have a digest.
     """
@@ -118,6 +119,9 @@ class Engine(Protocol):
 
 EngineOpener = Callable[[ModelRef, EngineSettings], Engine]
 """What each entry of `catalog.ENGINES` names: opens a model or raises `ModelError`, `EngineUnavailableError`."""
+
+ROLLING = "rolling"
+"""Method for whole texts; it needs log-probabilities of what is given, which servers do not offer."""
 
 LETTERS = "ABCDEFGHIJ"
 """Option letters of the `letters` method."""

@@ -16,12 +16,12 @@ import transformers
 
 from hydrometer.canon import digest, digest_text
 from hydrometer.checkpoint.folder import tokenizer_digest
-from hydrometer.engines.base import Answer, Capabilities, ClosingEngine, EngineSettings, score_apart
+from hydrometer.engines.base import ROLLING, Answer, Capabilities, ClosingEngine, EngineSettings, score_apart
 from hydrometer.engines.hf_generate import generate
 from hydrometer.engines.hf_load import Loaded, load
 from hydrometer.engines.hf_network import Network, Safety, free_memory
 from hydrometer.engines.hf_prompt import Prompt, Prompter, stop_ids
-from hydrometer.engines.hf_score import score
+from hydrometer.engines.hf_score import score, score_texts
 from hydrometer.errors import EngineError, ModelError
 from hydrometer.items import Message, Request
 from hydrometer.outcomes import Completion, Finish
@@ -37,6 +37,9 @@ _PREFILL = {"cpu": 2048}
 _CACHE = {"cpu": 32768}
 _GPU_PREFILL, _GPU_CACHE = 16384, 131072
 # Prompt tokens computed at once and tokens cached at once, by kind of device; on a processor more is no faster.
+
+_WINDOW = 2048
+"""Tokens in a window of a whole text where the model names no limit, as in lm-eval."""
 
 _SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
 _PROBE = "The quick brown fox jumps over the lazy dog, and then it sits down to count to twenty. "
@@ -85,7 +88,7 @@ class HfEngine(ClosingEngine):
     @property
     def capabilities(self) -> Capabilities:
         """What this engine can do for this model."""
-        return Capabilities(choice_methods=("continuation", "letters"), token_ids=True, local=True)
+        return Capabilities(choice_methods=("continuation", "letters", ROLLING), token_ids=True, local=True)
 
     @property
     def chat_template(self) -> str:
@@ -157,6 +160,16 @@ class HfEngine(ClosingEngine):
         if method not in self.capabilities.choice_methods:
             msg = f"the hf engine cannot score by {method!r}: use {' or '.join(self.capabilities.choice_methods)}"
             raise ModelError(msg)
+        if method == ROLLING:
+            yield from score_texts(
+                network,
+                requests,
+                self._prompter.alone,
+                prefix=self._prompter.prefix,
+                context=self._context or _WINDOW,
+                safety=safety,
+            )
+            return
         make = self._prompter.choices if method == "continuation" else self._prompter.letters
 
         def one_prompt(own: Sequence[Request]) -> Iterator[Answer]:

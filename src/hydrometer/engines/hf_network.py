@@ -104,7 +104,7 @@ class Network:
             return out.logits[:, -1].float()
 
     def extend(self, state: State, rows: Sequence[Sequence[int]]) -> Any:
-        """Append several tokens to every row, padded at the right; the state is used up.
+        """Append several tokens to every row, padded at the right.
 
         Returns:
             Logits behind each appended token in the model's dtype, rows x longest x vocabulary.
@@ -114,9 +114,12 @@ class Network:
         mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
         with torch.inference_mode():
             positions = state.lengths[:, None] + torch.arange(width, device=self.device)
+            mask = mask.to(self.device)
+            state.mask = torch.cat([state.mask, mask], dim=-1)
+            state.lengths = state.lengths + mask.sum(-1)
             out = self._model(
                 input_ids=ids.to(self.device),
-                attention_mask=torch.cat([state.mask, mask.to(self.device)], dim=-1),
+                attention_mask=state.mask,
                 position_ids=positions,
                 use_cache=True,
                 **{self._cache_name: state.cache},

@@ -78,6 +78,15 @@ class Prompter:
         text, opens = self.template.render(request.messages, thinking=request.thinking)
         return Prompt(request=request, ids=self.encode(text), opens_thinking=opens)
 
+    def alone(self, text: str) -> tuple[int, ...]:
+        """Return the token ids of a raw text, with what the tokenizer puts before it."""
+        return self.encode(self.template.begin + text)
+
+    @property
+    def prefix(self) -> int:
+        """Token that stands before a text where there is nothing else."""
+        return self.encode(self.template.render((Message("raw", ""),)).text)[0]
+
     def choices(self, request: Request) -> Prompt:
         """Make a request ready whose choices are continuations of the prompt.
 

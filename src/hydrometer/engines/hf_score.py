@@ -7,8 +7,9 @@ choices behind a prompt of 150 tokens cost little more than the prompt.
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -17,10 +18,16 @@ from hydrometer.engines.base import Answer
 from hydrometer.engines.hf_generate import halves
 from hydrometer.engines.hf_network import Network, Safety, foreign, is_out_of_memory
 from hydrometer.engines.hf_prompt import Prompt
+from hydrometer.items import Request
 from hydrometer.outcomes import ChoiceScore, Completion
 
 _LOGITS = 1 << 27
 """Largest number of logits held at once, half a gigabyte in float32."""
+
+_PIECE = 256
+"""Tokens of a text computed at once."""
+
+Encode = Callable[[str], tuple[int, ...]]
 
 _SPREAD = 4
 """How many times the prefill budget the cache may hold once it is repeated per choice."""
@@ -66,6 +73,76 @@ def score(
         seconds = (time.perf_counter() - start) / len(batch)
         for prompt, values in zip(batch, scores, strict=True):
             yield Answer(prompt.request, _completion(prompt, values, method, seconds))
+
+
+def score_texts(
+    network: Network, requests: Sequence[Request], encode: Encode, *, prefix: int, context: int, safety: Safety
+) -> Iterator[Answer]:
+    """Yield the log-probability of whole texts, a request's choices, each standing alone.
+
+    Windows as in lm-eval: every token is predicted once, behind `prefix` at first, then behind one token of context at
+    least and a full window in the last one.
+
+    Args:
+        network: The model.
+        requests: What to score.
+        encode: Makes token ids of a text.
+        prefix: Token before a text.
+        context: Largest number of tokens in a window.
+        safety: What the model allows.
+
+    Raises:
+        EngineError: torch failed or memory ran out.
+    """
+    for request in requests:
+        start = time.perf_counter()
+        scores = []
+        for text in request.choices:
+            ids = encode(text)
+            try:
+                parts = [_window(network, *window, safety=safety) for window in windows(ids, prefix, context)]
+            except (RuntimeError, MemoryError) as error:
+                raise foreign(error) from error
+            total = math.fsum(part.logprob for part in parts)
+            greedy = all(part.greedy for part in parts)
+            scores.append(ChoiceScore(logprob=total, tokens=len(ids), greedy=greedy))
+        seconds = round(time.perf_counter() - start, 4)
+        yield Answer(
+            request,
+            Completion(
+                choices=tuple(scores),
+                method=request.method,
+                prompt_tokens=sum(score.tokens for score in scores),
+                seconds=seconds,
+            ),
+        )
+
+
+def windows(
+    ids: Sequence[int], prefix: int, context: int
+) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Yield what stands before and what is predicted, for each window of a text."""
+    done = min(context, len(ids))
+    yield (prefix,), tuple(ids[:done])
+    while done < len(ids):
+        end = min(done + context, len(ids))
+        # The last window is a full one; what it predicts begins where the one before it ended.
+        yield tuple(ids[end - context - 1 : done]), tuple(ids[done:end])
+        done = end
+
+
+def _window(network: Network, before: Sequence[int], tokens: Sequence[int], *, safety: Safety) -> _Score:
+    if not safety.prefix:
+        logits, _ = network.prefill([(*before, *tokens[:-1])], keep=len(tokens))
+        return _scored(logits[0], tokens)
+    # Piece by piece behind the same cache: the logits of a whole window at once would fill the memory.
+    logits, state = network.prefill([before])
+    parts = [_scored(logits[0], tokens[:1])]
+    for at in range(1, len(tokens), _PIECE):
+        piece = tokens[at : at + _PIECE]
+        behind = network.extend(state, [tokens[at - 1 : at - 1 + len(piece)]])
+        parts.append(_scored(behind[0].float(), piece))
+    return _Score(math.fsum(part.logprob for part in parts), all(part.greedy for part in parts))
 
 
 def _batches(prompts: Sequence[Prompt], *, budget: int, vocabulary: int, mixed: bool) -> list[list[Prompt]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from random import Random
@@ -63,6 +63,7 @@ class Task(ABC):
         verbatim: Whether the task's own scoring takes every reply as it stands: cut, empty, or with its thinking.
         method: How choices must be scored, `""` for the best way that both models have in common.
         decoding: Sampling settings that belong to the task, None for the audit's.
+        corpus: Whether its items are measured all together, by `corpus_metrics`, and stand beside the verdicts.
         group: Consecutive items made from one draw, such as the two twins of a minimal pair: `make` gets equal
             generators for them and tells them apart by the index. They share a `cluster`.
         together: Whether the items of a group count only together, see `graders.together`; chance is that of a group.
@@ -84,6 +85,7 @@ class Task(ABC):
     verbatim: ClassVar[bool] = False
     method: ClassVar[str] = ""
     decoding: ClassVar[Decoding | None] = None
+    corpus: ClassVar[bool] = False
     group: ClassVar[int] = 1
     together: ClassVar[bool] = False
     asks_confidence: ClassVar[bool] = False
@@ -107,6 +109,11 @@ class Task(ABC):
     def grade_choices(self, item: Item, completion: Completion) -> Grade:
         """Judge an item whose choices were all scored."""
         return grade_choice(item, completion.choices, completion.method)
+
+    def corpus_metrics(self, answers: Sequence[tuple[Item, Completion]]) -> Mapping[str, float]:
+        """Return what one model's answers to all items are worth together, for a task with `corpus`."""
+        del answers
+        return {}
 
     @abstractmethod
     def cases(self) -> Sequence[GraderCase]:

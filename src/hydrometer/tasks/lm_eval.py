@@ -6,15 +6,15 @@ lm-eval, unless `?chat=yes` asks for the chat template.
 
 Scores follow lm-eval to the item, so a reply that was cut, is empty or holds its thinking is judged as it stands; the
 reason says where it was cut. Only a metric that is a mean over items between 0 and 1, where more is better, can be
-compared pair by pair: the others (BLEU, F1 over a corpus) are refused with one line. Not covered: groups of tasks,
-images and sound, several sampled replies per question, tasks that run code of the model unprotected.
+compared pair by pair: the others (perplexity, BLEU, F1 over a corpus) stand beside the verdicts. Not covered: groups of
+tasks, images and sound, several sampled replies per question, tasks that run code of the model unprotected.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from random import Random
 from typing import Any, ClassVar
@@ -23,13 +23,15 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.metrics import mean
 from lm_eval.models.utils import normalize_gen_kwargs
 
-from hydrometer.errors import UsageError
-from hydrometer.items import Decoding, Item, Kind, Message, raw_texts
-from hydrometer.outcomes import ChoiceScore, Completion, Grade, Status
+from hydrometer.engines.base import ROLLING
+from hydrometer.errors import ModelError, UsageError
+from hydrometer.items import Decoding, Item, Kind, Message, cut_at, raw_texts
+from hydrometer.outcomes import Completion, Grade, Status
 from hydrometer.tasks.base import LM_EVAL_PREFIX, GraderCase, Task, item_rng
 from hydrometer.tasks.lm_eval_source import Source, load_source, quiet_and_seeded
 
 _SHOWN = 200
+_METHODS = {"loglikelihood": "continuation", "loglikelihood_rolling": ROLLING}
 _SAMPLING = {"do_sample", "temperature", "top_p", "top_k", "min_p", "until", "max_gen_toks"}
 
 
@@ -43,6 +45,7 @@ class LmEval(Task):
     verbatim = True
     rows: ClassVar[tuple[Item, ...]] = ()
     source: ClassVar[Any] = None
+    metrics: ClassVar[tuple[str, ...]] = ()
 
     def make(self, rng: Random, index: int) -> Item:
         """Return item `index` in lm-eval's order."""
@@ -57,9 +60,7 @@ class LmEval(Task):
 
     def grade(self, item: Item, reply: str) -> Grade:
         """Score a reply as lm-eval does."""
-        for stop in (m.content for m in item.messages if m.role == "stop"):
-            reply = reply.split(stop, maxsplit=1)[0]
-        return self._grade(item, [[reply] * (self.source.config.repeats or 1)], "")
+        return self._grade(item, self._replies(item, Completion(text=reply)))
 
     def grade_choices(self, item: Item, completion: Completion) -> Grade:
         """Score log-probabilities as lm-eval does."""
@@ -69,19 +70,48 @@ class LmEval(Task):
                 status=Status.ENGINE_ERROR, reason="the engine does not say which texts are the most probable ones"
             )
         best = max(range(len(scores)), key=lambda index: scores[index].logprob)
-        shown = item.choices[best].strip()[:_SHOWN]
-        return self._grade(item, [[_pair(score)] for score in scores], shown)
+        return self._grade(item, self._replies(item, completion), item.choices[best].strip()[:_SHOWN])
+
+    def corpus_metrics(self, answers: Sequence[tuple[Item, Completion]]) -> Mapping[str, float]:
+        """Aggregate as lm-eval does.
+
+        Raises:
+            ModelError: Code of the task failed.
+        """
+        means, better = self.source.aggregation(), self.source.higher_is_better()
+        try:
+            rows = [self._results(item, self._replies(item, completion))[0] for item, completion in answers]
+            with quiet_and_seeded():
+                return {
+                    f"{name} ({'higher' if better.get(name, True) else 'lower'} is better)": float(
+                        means[name]([row[name] for row in rows])
+                    )
+                    for name in self.metrics
+                }
+        except Exception as error:
+            msg = f"lm-eval's grader failed: {type(error).__name__}: {error}"
+            raise ModelError(msg) from error
 
     def cases(self) -> Sequence[GraderCase]:
         """Return nothing: the questions are not ours."""
         return ()
 
-    def _grade(self, item: Item, replies: Sequence[list[Any]], shown: str) -> Grade:
-        wanted, metric = item.answer["filter"], item.answer["metric"]
+    def _replies(self, item: Item, completion: Completion) -> list[list[Any]]:
+        """What lm-eval holds of each request of an item."""
+        if item.answer["type"] == "loglikelihood_rolling":
+            return [[score.logprob] for score in completion.choices]
+        if item.kind is Kind.CHOICES:
+            return [[(score.logprob, bool(score.greedy))] for score in completion.choices]
+        reply = cut_at(completion.text, [m.content for m in item.messages if m.role == "stop"])
+        return [[reply] * (self.source.config.repeats or 1)]
+
+    def _results(self, item: Item, replies: Sequence[list[Any]]) -> tuple[dict[str, Any], list[Any]]:
+        """Return the task's own metrics of one item, and the filtered answers that they are made from."""
+        doc, wanted = item.answer["doc"], item.answer["filter"]
         instances = [
             Instance(
                 request_type=item.answer["type"],
-                doc=item.answer["doc"],
+                doc=doc,
                 arguments=(),
                 idx=index,
                 metadata=(item.task, 0, len(resps)),
@@ -89,12 +119,15 @@ class LmEval(Task):
             )
             for index, resps in enumerate(replies)
         ]
+        with quiet_and_seeded():
+            next(ensemble for ensemble in self.source._filters if ensemble.name == wanted).apply(instances)
+            answers = [instance.filtered_resps[wanted] for instance in instances]
+            return self.source.process_results(doc, answers), answers
+
+    def _grade(self, item: Item, replies: Sequence[list[Any]], shown: str = "") -> Grade:
+        metric = item.answer["metric"]
         try:
-            with quiet_and_seeded():
-                ensemble = next(f for f in self.source._filters if f.name == wanted)
-                ensemble.apply(instances)
-                answers = [instance.filtered_resps[wanted] for instance in instances]
-                values = self.source.process_results(item.answer["doc"], answers)
+            values, answers = self._results(item, replies)
         except Exception as error:  # noqa: BLE001 - code of the task: a failure is no answer of the model
             return _invalid(f"lm-eval's grader failed: {type(error).__name__}: {error}")
         value = values.get(metric)
@@ -118,7 +151,8 @@ def load_lm_eval_task(text: str) -> LmEval:
     source = load_source(text)
     task, options = source.task, source.options
     _refuse(source)
-    metric, filter_name = _metric(source), _filter(source)
+    metric, together = _metrics(source)
+    filter_name = _filter(source)
     with quiet_and_seeded():
         task.build_all_requests(
             apply_chat_template=options.chat,
@@ -142,10 +176,12 @@ def load_lm_eval_task(text: str) -> LmEval:
         {
             "name": f"{LM_EVAL_PREFIX}{source.name}",
             "capability": f"{LM_EVAL_PREFIX}{source.name}",
-            "summary": f"lm-eval {source.name}: {metric} ({filter_name}), {shots} shots, {way}",
+            "summary": f"lm-eval {source.name}: {metric or ', '.join(together)} ({filter_name}), {shots} shots, {way}",
             "kind": kind,
-            "method": "continuation" if kind is Kind.CHOICES else "",
+            "method": _METHODS.get(task.instances[0].request_type, ""),
             "decoding": decoding,
+            "corpus": bool(together),
+            "metrics": together,
             "chance": _chance(source, items) if metric.startswith("acc") else 0.0,
             "limit": len(items),
             "rows": items,
@@ -177,6 +213,9 @@ def _item(source: Source, instances: Sequence[Any], metric: str, filter_name: st
             answer=answer,
             max_tokens=wanted["max_gen_toks"],
         )
+    if first.request_type == "loglikelihood_rolling":
+        texts = tuple(instance.args[0] for instance in instances)
+        return Item(task=name, messages=(Message("raw", ""),), choices=texts, answer=answer, max_tokens=0)
     pairs = [_moved(*instance.args) for instance in instances]
     prompts = [_prompt(source, prompt) for prompt, _ in pairs]
     if len(set(prompts)) > 1 and not all(raw_texts(prompt) for prompt in prompts):
@@ -220,25 +259,22 @@ def _refuse(source: Source) -> None:
         why = "asks about images or sound"
     elif getattr(task, "UNSAFE_CODE", False):
         why = "runs code of the model unprotected: use code_functions, which has a sandbox"
-    elif task.OUTPUT_TYPE == "loglikelihood_rolling":
-        why = "measures perplexity over a corpus, which is no score between 0 and 1"
     if why:
         msg = f"lm-eval's {source.name!r} {why}"
         raise UsageError(msg)
 
 
-def _metric(source: Source) -> str:
-    means = source.task.aggregation()
-    better = source.task.higher_is_better()
+def _metrics(source: Source) -> tuple[str, tuple[str, ...]]:
+    """Return the metric that scores single items, or none and those that stand beside the verdicts."""
+    means, better = source.task.aggregation(), source.task.higher_is_better()
     usable = [name for name, aggregate in means.items() if aggregate is mean and better.get(name, True)]
-    wanted = source.options.metric or next(iter(usable), "")
-    if wanted not in usable:
-        msg = (
-            f"lm-eval's {source.name!r}: {wanted or ', '.join(means) or 'its metric'} is no mean over items between 0 "
-            f"and 1, so it cannot be compared pair by pair; metrics that can: {', '.join(usable) or 'none'}"
-        )
+    wanted = source.options.metric
+    if wanted and wanted not in means:
+        msg = f"lm-eval's {source.name!r} has no metric {wanted!r}; it has {', '.join(means) or 'none by name'}"
         raise UsageError(msg)
-    return wanted
+    if wanted in usable or (usable and not wanted):
+        return wanted or usable[0], ()
+    return "", (wanted,) if wanted else tuple(means)
 
 
 def _filter(source: Source) -> str:
@@ -280,10 +316,6 @@ def _plain(name: str, doc: Any) -> Any:
     except (TypeError, ValueError) as error:
         msg = f"lm-eval's {name!r}: a document cannot be kept as JSON ({error})"
         raise UsageError(msg) from error
-
-
-def _pair(score: ChoiceScore) -> tuple[float, bool]:
-    return score.logprob, bool(score.greedy)
 
 
 def _invalid(reason: str) -> Grade:
