@@ -94,11 +94,22 @@ class Stub:
                 self.answers_left -= 1
             return None
 
+    @staticmethod
+    def _cut(said: str, body: dict[str, Any]) -> str:
+        for stop in body.get("stop", ()):
+            said = said.split(stop, maxsplit=1)[0]
+        return said
+
     def reply(self, body: dict[str, Any]) -> dict[str, Any]:
         """A chat completion: the scripted one, else an echo of the last turn."""
+        if "prompt" in body:
+            said = self._cut(body["prompt"], body)
+            return {"model": self.served, "choices": [{"index": 0, "text": said, "finish_reason": "stop"}]}
         turn = body["messages"][-1]["content"]
         changed = dict(self.replies.get(turn, {}))
-        message = {"role": "assistant", "content": changed.pop("content", turn), **changed.pop("message", {})}
+        said = changed.pop("content", turn)
+        said = self._cut(said, body) if isinstance(said, str) else said
+        message = {"role": "assistant", "content": said, **changed.pop("message", {})}
         choice: dict[str, Any] = {
             "index": 0,
             "message": message,
@@ -138,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path in self.owner.pages:
             self._send(200, self.owner.pages[self.path])
             return
-        if self.path != "/v1/chat/completions":
+        if self.path not in ("/v1/chat/completions", "/v1/completions"):
             self._send(404, {"error": {"message": "not found"}})
             return
         with self.owner.lock:
@@ -151,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.owner.flying -= 1
 
     def _chat(self, body: dict[str, Any]) -> None:
-        turn = body["messages"][-1]["content"]
+        turn = body["prompt"] if "prompt" in body else body["messages"][-1]["content"]
         fault = self.owner.next_fault(turn)
         if fault is not None:
             self._fail(fault)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +19,7 @@ from hydrometer.catalog import open_engine
 from hydrometer.engines.base import Engine, EngineSettings
 from hydrometer.engines.fake import FakeEngine, echo
 from hydrometer.engines.replay import ReplayEngine
-from hydrometer.items import Kind, Message, Request
+from hydrometer.items import Kind, Message, Request, Role
 from hydrometer.outcomes import Completion, Finish
 from hydrometer.provenance import completion_key
 from hydrometer.spec import ModelRef
@@ -145,6 +145,48 @@ def test_choices_get_one_score_each(engine: Engine) -> None:
             assert len(done.choices) == len(request.choices)
             assert all(score.logprob <= 0.0 and score.tokens >= 1 for score in done.choices)
             assert canonical_json(done)
+
+
+def test_raw_text_goes_without_a_template_and_a_reply_ends_at_a_stop(engine: Engine) -> None:
+    if isinstance(engine, ReplayEngine):
+        pytest.skip("holds no such replies")
+
+    def reply(*stops: str, role: Role = "raw") -> Completion:
+        messages = (Message(role, "one two three four"), *(Message("stop", stop) for stop in stops))
+        asked = Request(kind=Kind.GENERATE, messages=messages, max_tokens=12)
+        (answer,) = engine.generate([asked])
+        return answer.completion
+
+    whole = reply()
+    stop = whole.text[len(whole.text) // 2 :][:2]
+    assert stop
+    cut = reply("no such text", stop)
+    assert cut.text == whole.text[: whole.text.find(stop)]
+    assert cut.finish is Finish.STOP
+    talk = reply(role="user")
+    if whole.prompt_tokens and talk.prompt_tokens and engine.chat_template:
+        assert whole.prompt_tokens < talk.prompt_tokens, "the template adds something to a conversation"
+    spoken = reply(stop, role="user")
+    assert spoken.text == (talk.text[: talk.text.find(stop)] if stop in talk.text else talk.text)
+
+
+def test_choices_may_have_a_prompt_each(engine: Engine) -> None:
+    if isinstance(engine, ReplayEngine) or "continuation" not in engine.capabilities.choice_methods:
+        pytest.skip("scores no continuations of raw text")
+    prompts, choices = ("the quick", "", "the quick"), (" brown", " fox", " lazy dog")
+
+    def scored_raw(texts: Sequence[str], own: Sequence[str]) -> Completion:
+        messages = tuple(Message("raw", text) for text in texts)
+        asked = Request(kind=Kind.CHOICES, messages=messages, choices=tuple(own), max_tokens=0, method="continuation")
+        (answer,) = engine.score([asked], "continuation")
+        assert answer.request is asked
+        return answer.completion
+
+    together = scored_raw(prompts, choices)
+    alone = [scored_raw([p], [c]).choices[0] for p, c in zip(prompts, choices, strict=True)]
+    assert [c.logprob for c in together.choices] == pytest.approx([c.logprob for c in alone], abs=1e-3)
+    assert [c.greedy for c in together.choices] == [c.greedy for c in alone]
+    assert None not in [c.greedy for c in alone]
 
 
 def test_the_identity_is_whole_and_stable(engine: Engine) -> None:

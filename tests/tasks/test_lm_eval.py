@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import os
 import shutil
@@ -394,3 +395,15 @@ def test_what_cannot_be_is_said_in_one_line(text: str, words: str) -> None:
         load_task(text)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_document_says_what_happens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Path(__file__).parents[2]
+    monkeypatch.chdir(root)
+    failed, attempted = doctest.testfile(
+        str(root / "docs" / "lm-eval.md"),
+        module_relative=False,
+        globs={"folder": tmp_path},
+        optionflags=doctest.ELLIPSIS,
+    )
+    assert (failed, attempted >= 5) == (0, True)

@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hydrometer.canon import digest
-from hydrometer.engines.base import LETTERS, Answer, Capabilities, ClosingEngine, EngineSettings
+from hydrometer.engines.base import LETTERS, Answer, Capabilities, ClosingEngine, EngineSettings, score_apart
 from hydrometer.errors import ModelError, UnknownNameError
 from hydrometer.items import Request, cut_at
 from hydrometer.outcomes import ChoiceScore, Completion, Finish
@@ -118,9 +118,13 @@ class FakeEngine(ClosingEngine):
         """
         if method not in METHODS:
             raise UnknownNameError.among("choice method", method, METHODS)
-        for request in requests:
-            self._wait()
-            yield Answer(request, self._scored(request, method))
+
+        def one_prompt(own: Sequence[Request]) -> Iterator[Answer]:
+            for request in own:
+                self._wait()
+                yield Answer(request, self._scored(request, method))
+
+        yield from score_apart(requests, one_prompt)
 
     def _wait(self) -> None:
         # Even a sleep of no time gives the processor away.
