@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from random import Random
 
 from behaviour_faults import planted
 from behaviour_grammar import OTHER
@@ -174,6 +175,47 @@ def claims_anyway(said: Said) -> str:
 def half_claims(said: Said) -> str:
     """Admit half of what cannot be known."""
     return claims_anyway(said) if said.chance.random() < 0.5 else admits(said)
+
+
+def states_fairly(said: Said) -> str:
+    """State a confidence that fits: high where the answer is right, lower where it is not."""
+    right = said.answer == said.task.gold_reply(said.item)
+    return _stated(said, said.chance.randint(65, 95) if right else said.chance.randint(30, 75))
+
+
+def states_all_surely(said: Said) -> str:
+    """State near certainty whatever the answer is."""
+    return _stated(said, said.chance.randint(93, 100))
+
+
+def draws_widely(said: Said) -> str:
+    """Draw each sample of a question anew, right in half of the cases."""
+    return _number(said, said.chance, 0.5)
+
+
+def draws_one(said: Said) -> str:
+    """Say the same number in every sample of a question, right in 65 % of the cases."""
+    return _number(said, Random(said.item.id), 0.65)
+
+
+def answers_in_english(said: Said) -> str:
+    """Answer in English, whatever language was asked for."""
+    return f"{said.maker.paragraph(2)} In short, this is the {said.answer} one, as everybody could see."
+
+
+def _stated(said: Said, percent: int) -> str:
+    answer, options = said.item.answer["answer"], said.item.answer["options"]
+    if said.answer != said.task.gold_reply(said.item):
+        answer = said.chance.choice([o for o in options if o != answer]) if options else answer + 10
+    return f"Answer: {answer}\nConfidence: {percent}%"
+
+
+def _number(said: Said, chance: Random, ability: float) -> str:
+    low, high = said.item.answer["between"]
+    right = said.item.answer["right"]
+    if chance.random() < ability:
+        return str(chance.choice(right))
+    return str(chance.choice([n for n in range(low + 1, high) if n not in right]))
 
 
 def _unknowable(said: Said) -> bool:

@@ -120,6 +120,23 @@ def share_of(*names: str) -> Seen:
     return seen
 
 
+def claims_more(result: AuditResult) -> bool:
+    """Whether the student is shown to claim more than it gets right, next to the base."""
+    found = result.calibration
+    return found is not None and found.level_shown and found.level > 0.0
+
+
+def less_varied(result: AuditResult) -> bool:
+    """Whether several samples are shown to add less, and to be more alike."""
+    return any(
+        row.added_shown
+        and row.added.difference < 0.0
+        and row.distinct_shown
+        and row.distinct.difference < 0.0
+        for row in result.diversity
+    )
+
+
 def churned(result: AuditResult) -> bool:
     """Whether the student departs from the base on more items than the base from itself, without being worse."""
     floor = result.floor

@@ -134,7 +134,7 @@ class World:
 
     def chance(self, side: str, request: Request, item: Item) -> Random:
         """Return a model's own chance for one reply, another one where it is asked again on purpose."""
-        return Random(f"{self.seed}|{side}|{item.id}|{request.take}|{request.thinking}")
+        return Random(f"{self.seed}|{side}|{item.id}|{request.take}|{request.thinking}|{request.seed}")
 
     def right(self, side: str, request: Request, item: Item, template: str = "") -> bool:
         """Return whether a model is right: by the item's luck, or by its own where it draws again."""
