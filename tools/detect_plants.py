@@ -64,7 +64,6 @@ class Plant:
         seen: Whether an audit shows it.
         options: Further options of the audit.
         legs: Instead of `seen`: what must be seen with thinking on, and with thinking off.
-        most: Largest number of audits, 0 for as many as are asked for.
     """
 
     key: str
@@ -80,7 +79,6 @@ class Plant:
     base: Voice = field(default_factory=Voice)
     options: Mapping[str, object] = field(default_factory=dict)
     legs: Mapping[Thinking, see.Seen] = field(default_factory=dict)
-    most: int = 0
 
     @property
     def planted(self) -> str:
@@ -94,15 +92,22 @@ class Plant:
         legs = "".join(f", thinking {leg.value}" for leg in self.legs)
         return f"{self.items} each of {', '.join(self.tasks)}; {how}{legs}"
 
-    def shows(self, seed: int, folder: Path, *, clean: bool) -> bool:
-        """Run one audit of the planted or of the clean pair, and return whether it shows the fault."""
-        legs = self.legs or {Thinking.DEFAULT: self.seen}
-        return all(condition(self._audit(seed, folder, leg, clean=clean)) for leg, condition in legs.items())
+    @property
+    def conditions(self) -> Mapping[Thinking, see.Seen]:
+        """What must be seen, per audit."""
+        return self.legs or {Thinking.DEFAULT: self.seen}
 
-    def _audit(self, seed: int, folder: Path, leg: Thinking, *, clean: bool) -> AuditResult:
+    def audit(self, seed: int, folder: Path, leg: Thinking, *, clean: bool) -> AuditResult:
+        """Run one audit of the planted or of the clean pair."""
         student = self.healthy if clean else self.student
         options = {"thinking": leg.value, **self.options}
         return run(folder, self.tasks, self.items, seed, base=self.base, student=student, options=options)
+
+    def shares_clean(self, other: Plant) -> bool:
+        """Whether the clean pair of another plant is asked the same, so that one audit serves both."""
+        return (self.tasks, self.items, self.base, self.healthy, self.options) == (
+            other.tasks, other.items, other.base, other.healthy, other.options
+        )  # fmt: skip
 
 
 def plants() -> tuple[Plant, ...]:
@@ -204,6 +209,12 @@ def _lengths() -> tuple[Plant, ...]:
     return (
         Plant(key="longer", row=2, sees="tokens per item, interval above 1", fault="replies 15 % longer, equally right",
               tasks=("word_problems", "long_chains"), student=Voice(length=1.15), seen=see.longer, items=80, **worded),
+        Plant(key="per_point", row=2, sees="tokens per point scored, interval above 1",
+              fault="replies 30 % longer, equally right", tasks=("word_problems",), student=Voice(length=1.3),
+              seen=see.dearer_points, **worded),
+        Plant(key="thrifty", row=2, sees="shown to be shorter and not worse",
+              fault="replies half as long, equally right",
+              tasks=("arithmetic",), student=Voice(length=0.5), seen=see.thriftier, items=300, **worded),
         Plant(key="stops_early", row=3, sees="shorter, and worse among replies that both finished",
               fault="two fifths of the replies stop after a third", tasks=("word_problems",),
               student=Voice(mar=damage.stops_early, share=0.4),

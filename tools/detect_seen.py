@@ -66,6 +66,16 @@ def longer(result: AuditResult) -> bool:
     return result.tokens[0].low > 1.0
 
 
+def dearer_points(result: AuditResult) -> bool:
+    """Whether more tokens per point scored are shown."""
+    return result.efficiency is not None and result.efficiency.low > 1.0
+
+
+def thriftier(result: AuditResult) -> bool:
+    """Whether the student is shown to be shorter and not worse."""
+    return result.efficiency is not None and result.efficiency.shown
+
+
 def shorter(result: AuditResult) -> bool:
     """Whether shorter replies are shown, over all capabilities."""
     return result.tokens[0].high < 1.0

@@ -1,6 +1,6 @@
 """Measure the detection matrix: plant every fault, audit, and count how often it is seen and how often a clean pair is.
 
-    python tools/measure_detects.py [--only KEY ...] [--missing] [--seeds N] [--clean N]
+    python tools/measure_detects.py [--only KEY ...] [--missing] [--seeds N] [--clean N] [--jobs N]
 
 Every pair goes through the whole of an audit: plan, engine, grading, pairing, tests, verdicts and what stands beside
 them. Results are written into the package as data (`src/hydrometer/data/detects.json`), which `hydrometer detects` and
@@ -14,7 +14,8 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,15 +40,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--seeds", type=int, default=SEEDS, help="audits of planted pairs")
     parser.add_argument("--clean", type=int, default=CLEAN, help="audits of clean pairs")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
     chosen = parser.parse_args(arguments)
     known = {plant.key: plant for plant in all_plants()}
     if unknown := sorted(set(chosen.only) - set(known)):
         parser.error(f"no planted fault {', '.join(unknown)}: there are {', '.join(known)}")
     kept = {row.key: row for row in load_matrix().detections if row.key in known} if DATA.exists() else {}
     wanted = chosen.only or [key for key in known if not chosen.missing or not _as_planted(known[key], kept)]
-    for key in wanted:
-        kept[key] = measure(known[key], seeds=chosen.seeds, clean=chosen.clean)
-        write(kept)
+    with ProcessPoolExecutor(chosen.jobs) as pool:
+        running = [
+            pool.submit(_measured, [plant.key for plant in group], chosen.seeds, chosen.clean)
+            for group in groups(known[key] for key in wanted)
+        ]
+        for done in as_completed(running):
+            kept |= {row.key: row for row in done.result()}
+            write(kept)
     return 0 if all(row.shown for row in kept.values()) else 1
 
 
@@ -58,28 +65,46 @@ def all_plants() -> tuple[Plant, ...]:
 
 def measure(plant: Plant, *, seeds: int, clean: int) -> Detection:
     """Return how often a planted fault is seen, and how often a clean pair raises it."""
+    return measure_group([plant], seeds=seeds, clean=clean)[0]
+
+
+def measure_group(group: Sequence[Plant], *, seeds: int, clean: int) -> list[Detection]:
+    """Measure plants whose clean pairs are the same; each of these is audited once for all."""
     started = time.perf_counter()
-    seeds, clean = (min(count, plant.most) if plant.most else count for count in (seeds, clean))
-    seen, alarms = (
-        sum(_shows(plant, seed, clean=healthy) for seed in range(count))
-        for count, healthy in ((seeds, False), (clean, True))
-    )
-    found = Detection(
-        key=plant.key,
-        row=plant.row,
-        detects=ROWS[plant.row],
-        sees=plant.sees,
-        fault=plant.fault,
-        clean=plant.clean,
-        planted=plant.planted,
-        sizes=plant.sizes,
-        seen=seen,
-        pairs=seeds,
-        alarms=alarms,
-        clean_pairs=clean,
-    )
-    took = time.perf_counter() - started
-    print(f"{plant.row:2} {plant.key:28} {seen}/{seeds} {alarms}/{clean} {took:6.1f} s", flush=True)
+    alarms = [_seen(group, seed, clean=True) for seed in range(clean)]
+    found = []
+    for place, plant in enumerate(group):
+        seen = sum(_seen([plant], seed, clean=False)[0] for seed in range(seeds))
+        raised = sum(shown[place] for shown in alarms)
+        row = Detection(
+            key=plant.key,
+            row=plant.row,
+            detects=ROWS[plant.row],
+            sees=plant.sees,
+            fault=plant.fault,
+            clean=plant.clean,
+            planted=plant.planted,
+            sizes=plant.sizes,
+            seen=seen,
+            pairs=seeds,
+            alarms=raised,
+            clean_pairs=clean,
+        )
+        took = time.perf_counter() - started
+        print(f"{row.row:2} {row.key:28} {seen}/{seeds} {raised}/{clean} {took:6.1f} s", flush=True)
+        found.append(row)
+    return found
+
+
+def groups(chosen: Iterable[Plant]) -> list[list[Plant]]:
+    """Return plants in groups that share their clean pairs."""
+    found: list[list[Plant]] = []
+    for plant in chosen:
+        group = next((group for group in found if group[0].shares_clean(plant)), None)
+        if group is None:
+            found.append([plant])
+        else:
+            group.append(plant)
     return found
 
 
@@ -101,9 +126,22 @@ def _as_planted(plant: Plant, rows: dict[str, Detection]) -> bool:
     )  # fmt: skip
 
 
-def _shows(plant: Plant, seed: int, *, clean: bool) -> bool:
-    with tempfile.TemporaryDirectory(prefix="detects-") as folder:
-        return plant.shows(seed, Path(folder), clean=clean)
+def _seen(group: Sequence[Plant], seed: int, *, clean: bool) -> list[bool]:
+    """Audit one pair under all its legs, and return for each plant of the group whether all that must be seen is."""
+    shown = [True] * len(group)
+    for leg in dict.fromkeys(leg for plant in group for leg in plant.conditions):
+        with tempfile.TemporaryDirectory(prefix="detects-") as folder:
+            result = group[0].audit(seed, Path(folder), leg, clean=clean)
+        for place, plant in enumerate(group):
+            if leg in plant.conditions and not plant.conditions[leg](result):
+                shown[place] = False
+    return shown
+
+
+def _measured(keys: Sequence[str], seeds: int, clean: int) -> list[Detection]:
+    """Measure a group by its keys, which travel between processes where plants cannot."""
+    known = {plant.key: plant for plant in all_plants()}
+    return measure_group([known[key] for key in keys], seeds=seeds, clean=clean)
 
 
 if __name__ == "__main__":
