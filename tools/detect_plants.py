@@ -103,9 +103,9 @@ class Plant:
         options = {"thinking": leg.value, **self.options}
         return run(folder, self.tasks, self.items, seed, base=self.base, student=student, options=options)
 
-    def shares_clean(self, other: Plant) -> bool:
+    def shares_clean(self, other: object) -> bool:
         """Whether the clean pair of another plant is asked the same, so that one audit serves both."""
-        return (self.tasks, self.items, self.base, self.healthy, self.options) == (
+        return isinstance(other, Plant) and (self.tasks, self.items, self.base, self.healthy, self.options) == (
             other.tasks, other.items, other.base, other.healthy, other.options
         )  # fmt: skip
 

@@ -11,6 +11,7 @@ rows are kept.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -47,7 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"no planted fault {', '.join(unknown)}: there are {', '.join(known)}")
     kept = {row.key: row for row in load_matrix().detections if row.key in known} if DATA.exists() else {}
     wanted = chosen.only or [key for key in known if not chosen.missing or not _as_planted(known[key], kept)]
-    with ProcessPoolExecutor(chosen.jobs) as pool:
+    with tempfile.TemporaryDirectory(prefix="detects-") as folder, ProcessPoolExecutor(chosen.jobs) as pool:
+        # What a process leaves behind, too, is removed at the end.
+        os.environ["TMPDIR"] = folder
         running = [
             pool.submit(_measured, [plant.key for plant in group], chosen.seeds, chosen.clean)
             for group in groups(known[key] for key in wanted)
