@@ -88,7 +88,7 @@ class _Sums:
 
     def __init__(self) -> None:
         self._count = self._changed = self._cast = self._base_odd = self._student_odd = 0
-        self._base = self._student = self._both = self._difference = self._largest = 0.0
+        self._base = self._student = self._along = self._difference = self._largest = 0.0
 
     def add(self, base: Rows, student: Rows, dtype: str) -> None:
         self._count += base.size
@@ -102,12 +102,12 @@ class _Sums:
         self._base += squares[0]
         self._student += squares[1]
         if not changed:
-            self._both += squares[0]
             return
         difference = student - base
         self._changed += changed
         self._cast += int(np.count_nonzero(rounded(base, dtype) != student))
-        self._both += float(np.vdot(base, student))
+        # Along the base by way of the difference: between two sums of a million squares it would be lost.
+        self._along += float(np.vdot(difference, base))
         self._difference += float(np.vdot(difference, difference))
         self._largest = max(self._largest, float(np.abs(difference).max()))
 
@@ -129,8 +129,8 @@ class _Sums:
             changed=self._changed / max(1, self._count),
             cast_changed=self._cast / max(1, self._count),
             relative=moved / math.sqrt(self._base) if self._base else (math.inf if moved else 0.0),
-            cosine=self._both / sizes if sizes else float(not self._changed),
-            gain=self._both / self._base - 1.0 if self._base else 0.0,
+            cosine=(self._base + self._along) / sizes if sizes else float(not self._changed),
+            gain=self._along / self._base if self._base else 0.0,
             largest=self._largest,
             base_odd=self._base_odd,
             student_odd=self._student_odd,
