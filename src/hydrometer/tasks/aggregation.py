@@ -86,7 +86,7 @@ class Aggregation(RepliedTask):
         who, goods = rng.choice(NAMES), rng.choice(words("goods"))
         answer: int | str
         if kind == "sum":
-            sold = [rng.randint(1, 9) for _ in range(rng.randint(2, 3))]
+            sold = [rng.randint(2, 9) for _ in range(rng.randint(2, 3))]
             lines, answer = [_SALE.format(who, number, goods) for number in sold], sum(sold)
             asked = f"How many {goods} did {who} sell in all? Reply with only the number."
         else:
@@ -103,7 +103,7 @@ class Aggregation(RepliedTask):
             if rng.random() < 0.5:
                 return _MOVE.format(rng.choice(NAMES), *rng.choice(things), rng.choice(words("rooms")))
             seller, sort = rng.choice(sales)
-            return _SALE.format(seller, rng.randint(1, 9), sort)
+            return _SALE.format(seller, rng.randint(2, 9), sort)
 
         text = f"{_START}\n{hide(rng, lines, other, int(long.tokens * LOG), chr(10))}\n\n{asked}"
         return Item(task=self.name, messages=user(text), answer=answer, max_tokens=128, tier=long.tier)
