@@ -8,11 +8,12 @@ from typing import Any
 
 import yaml
 from huggingface_hub import ModelCard
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RepositoryNotFoundError
+from huggingface_hub.errors import HFValidationError
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from hydrometer.canon import to_plain
 from hydrometer.checkpoint.gguf import read_header
+from hydrometer.checkpoint.ranges import LOST
 from hydrometer.claims.card import LARGEST, read_card
 from hydrometer.claims.model import Card, Claim, ClaimKind
 from hydrometer.errors import CardError
@@ -113,7 +114,7 @@ def _of_gguf(path: Path) -> Card:
 def _of_hub(reference: str) -> Card:
     try:
         card = ModelCard.load(reference, ignore_metadata_errors=True)
-    except (HfHubHTTPError, RepositoryNotFoundError, HFValidationError, OSError, ValueError) as error:
+    except (*LOST, HFValidationError, ValueError) as error:
         msg = f"no card of {reference} can be fetched ({type(error).__name__}): give a file or a folder"
         raise CardError(msg) from error
     return read_card(card.content, reference)

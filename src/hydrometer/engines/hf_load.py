@@ -15,11 +15,9 @@ from typing import Any
 
 import torch
 import transformers
-from httpx import HTTPError
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import (
     GatedRepoError,
-    HfHubHTTPError,
     HFValidationError,
     LocalEntryNotFoundError,
     RepositoryNotFoundError,
@@ -33,6 +31,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from hydrometer.canon import digest_file
 from hydrometer.checkpoint.folder import AdapterInfo, FolderInfo, read_folder
 from hydrometer.checkpoint.gguf import GgufHeader, read_header
+from hydrometer.checkpoint.ranges import LOST
 from hydrometer.engines.base import EngineSettings
 from hydrometer.engines.hf_adapter import attach_adapter
 from hydrometer.engines.hf_network import is_out_of_memory
@@ -107,7 +106,7 @@ def download(name: str) -> Path:
     except (RepositoryNotFoundError, RevisionNotFoundError, HFValidationError) as error:
         msg = f"no model {name!r} on the hub, and no such folder here: check the spelling"
         raise ModelError(msg) from error
-    except (LocalEntryNotFoundError, HfHubHTTPError, HTTPError, OSError) as error:
+    except (LocalEntryNotFoundError, *LOST) as error:
         msg = f"{name!r} is not in the local cache and the hub cannot be reached: download it, then give the folder"
         raise EngineUnavailableError(msg) from error
 
