@@ -34,7 +34,21 @@ _TASKS = (
     "recall",
     "needle",
     "copying",
+    "nuance",
+    "honesty",
+    "conversation",
+    "context_conflict",
+    "tool_calls",
+    "code_functions",
+    "long_chains",
+    "competition_math",
+    "languages",
+    "confidence",
+    "harmless_requests",
+    "harmful_requests",
 )
+_LONG = ("aggregation", "long_retrieval")
+"""Contexts of up to 32k tokens: a window that most machines without a GPU have no time for."""
 
 TYPICAL_TOKENS = {
     "arithmetic": 33,
@@ -46,8 +60,25 @@ TYPICAL_TOKENS = {
     "recall": 33,
     "needle": 28,
     "copying": 45,
+    "nuance": 48,
+    "honesty": 29,
+    "conversation": 28,
+    "context_conflict": 44,
+    "tool_calls": 88,
+    "code_functions": 72,
+    "long_chains": 59,
+    "competition_math": 95,
+    "languages": 52,
+    "confidence": 52,
+    "harmless_requests": 64,
+    "harmful_requests": 154,
+    "aggregation": 69,
+    "long_retrieval": 24,
 }
-"""Mean reply tokens of the bundled pair, which does not think; a model that does may take thousands."""
+"""Mean reply tokens of the bundled pair, which does not think; a model that does may take thousands.
+
+Over the quick suite's items, and over four to 48 items of the tasks that it has not.
+"""
 
 SUITES: dict[str, Suite] = {
     "quick": Suite(
@@ -70,7 +101,11 @@ SUITES: dict[str, Suite] = {
     "standard": Suite(
         name="standard", summary="differences of some points", items=dict.fromkeys(_TASKS, 300)
     ),
-    "full": Suite(name="full", summary="equivalence within three points", items=dict.fromkeys(_TASKS, 1500)),
+    "full": Suite(
+        name="full",
+        summary="equivalence within three points, and long contexts",
+        items=dict.fromkeys((*_TASKS, *_LONG), 1500),
+    ),
 }
 
 
