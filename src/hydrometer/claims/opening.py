@@ -8,7 +8,6 @@ from typing import Any
 
 import yaml
 from huggingface_hub import ModelCard
-from huggingface_hub.errors import HFValidationError
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from hydrometer.canon import to_plain
@@ -19,6 +18,7 @@ from hydrometer.claims.model import Card, Claim, ClaimKind
 from hydrometer.errors import CardError
 
 _ADAPTER: TypeAdapter[list[Claim]] = TypeAdapter(list[Claim], config=ConfigDict(extra="forbid"))
+_NO_CARD: tuple[type[Exception], ...] = (*LOST, ValueError)
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -114,7 +114,7 @@ def _of_gguf(path: Path) -> Card:
 def _of_hub(reference: str) -> Card:
     try:
         card = ModelCard.load(reference, ignore_metadata_errors=True)
-    except (*LOST, HFValidationError, ValueError) as error:
+    except _NO_CARD as error:
         msg = f"no card of {reference} can be fetched ({type(error).__name__}): give a file or a folder"
         raise CardError(msg) from error
     return read_card(card.content, reference)

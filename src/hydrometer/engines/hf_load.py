@@ -19,7 +19,6 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import (
     GatedRepoError,
     HFValidationError,
-    LocalEntryNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
@@ -106,7 +105,7 @@ def download(name: str) -> Path:
     except (RepositoryNotFoundError, RevisionNotFoundError, HFValidationError) as error:
         msg = f"no model {name!r} on the hub, and no such folder here: check the spelling"
         raise ModelError(msg) from error
-    except (LocalEntryNotFoundError, *LOST) as error:
+    except LOST as error:
         msg = f"{name!r} is not in the local cache and the hub cannot be reached: download it, then give the folder"
         raise EngineUnavailableError(msg) from error
 
