@@ -22,7 +22,7 @@ ROW = Detection(
     key="loop", row=6, detects="loops", sees="a behaviour", fault="circles", clean="another model", planted="replies",
     sizes="120", seen=9, pairs=10, alarms=1, clean_pairs=20,
 )  # fmt: skip
-QUICK = ("eos_wrong", "instructions", "budget")
+QUICK = ("eos_wrong", "instructions", "cut")
 """Planted faults that are measured here: a behaviour, a verdict, and what stands beside both."""
 
 
