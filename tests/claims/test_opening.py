@@ -13,6 +13,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from commands import hydrometer
 from hydrometer.claims.card import read_card
+from hydrometer.claims.evidence import answer
+from hydrometer.claims.model import Answer
 from hydrometer.claims.opening import dump_claims, load_claims, open_card
 from hydrometer.errors import CardError
 from hydrometer.refs import bundled_adapter
@@ -59,6 +61,11 @@ def test_cards_that_are_refused(text: str, message: str) -> None:
         ("claims: [{kind: wish}]", "claim 0.kind"),
         ("claims: [{kind: score, vlaue: 1}]", "claim 0.vlaue"),
         ("a: [", "is no YAML"),
+        ("claims: [{kind: score, subject: gsm8k, value: .nan}]", "score nan: must lie between 0 and 1"),
+        ("claims: [{kind: score, subject: gsm8k, value: 3}]", "score 3.0: must lie between 0 and 1"),
+        ("claims: [{kind: difference, subject: code, value: .inf}]", "difference inf: must lie between -1 and 1"),
+        ("claims: [{kind: length ratio, value: 0}]", "length ratio 0.0: must lie between"),
+        ("claims: [{kind: score, value: 0.5, digits: -400}]", "digits -400"),
     ],
 )
 def test_claims_by_hand_say_where_they_are_wrong(text: str, message: str) -> None:
@@ -85,6 +92,14 @@ def test_hostile_cards_are_read_quickly_and_claim_nothing(text: str) -> None:
     card = read_card(text, "card")
     assert time.process_time() - start < 10
     assert all(claim.kind.value != "score" for claim in card.claims)
+
+
+@pytest.mark.parametrize("items", ["many", "0", "-5", "[1]", "99999999999999999999", "\u00b2"])
+def test_a_number_of_items_that_is_none_is_none(items: str) -> None:
+    meta = "---\nmodel-index:\n- name: x\n  results:\n  - dataset: {{name: GSM8K, args: {{items: {}}}}}\n    metrics: [{{value: 78.54}}]\n---\n"
+    (row,) = answer(read_card(meta.format(items), "card"))
+    assert row.claim.items == 0
+    assert row.answer is Answer.UNPROVEN
 
 
 def test_the_command_answers_and_writes(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from hydrometer.claims.benchmarks import Benchmark, benchmarks
+from hydrometer.claims.benchmarks import benchmarks
 from hydrometer.claims.model import BASE, STUDENT, Answer, Card, Checked, Claim, ClaimKind
 from hydrometer.stats.intervals import wilson_interval
 from hydrometer.stats.paired import mcnemar_exact, tango_interval
@@ -26,7 +26,7 @@ def check(card: Card) -> tuple[Checked, ...]:
     return tuple(_checked(claim, card.claims) for claim in card.claims)
 
 
-def possible_counts(value: float, digits: int, n: int) -> list[int]:
+def possible_counts(value: float, digits: int, n: int) -> range:
     """Return the numbers of right items of `n` whose percentage, rounded to `digits` decimals, is `value`.
 
     The GRIM test. Both ways of rounding a five are allowed.
@@ -38,14 +38,8 @@ def possible_counts(value: float, digits: int, n: int) -> list[int]:
         digits: Decimals of the percentage.
         n: Items.
     """
-    reach = 0.5 * 10.0**-digits + 1e-9
-    middle = round(value * n)
-    span = math.ceil(reach / 100 * n) + 1
-    return [
-        k
-        for k in range(max(0, middle - span), min(n, middle + span) + 1)
-        if abs(100.0 * k / n - 100.0 * value) <= reach
-    ]
+    reach = (0.5 * 10.0**-digits + 1e-9) / 100.0
+    return range(max(0, math.ceil((value - reach) * n)), min(n, math.floor((value + reach) * n)) + 1)
 
 
 def _checked(claim: Claim, claims: Sequence[Claim]) -> Checked:
@@ -70,7 +64,7 @@ def _possible(claim: Claim) -> Iterator[tuple[Answer, str]]:
         "sampling", ""
     ):
         return  # a mean over samples of an item is no count of items
-    sizes = _sizes(claim, known)
+    sizes = _sizes(claim)
     if not sizes or any(possible_counts(claim.value, claim.digits, n) for n in sizes):
         return
     text = f"{_percent(claim)} is not k of {' or '.join(f'{n:,}' for n in sizes)} ({known.name}) for any k"
@@ -80,16 +74,18 @@ def _possible(claim: Claim) -> Iterator[tuple[Answer, str]]:
         for n in range(size - 1, max(1, size - DROPPED) - 1, -1)
         for k in possible_counts(claim.value, claim.digits, n)
     ]
-    if short and "items" not in claim.settings:
+    if short and not claim.items:
         k, n = short[0]
         text += f"; it is {k} of {n}: {sizes[0] - n} items left out, or another set"
     yield Answer.IMPOSSIBLE, text
 
 
-def _sizes(claim: Claim, known: Benchmark) -> list[int]:
-    if "items" in claim.settings:
-        return [int(claim.settings["items"])]
-    return sorted(set(known.sizes.values()))
+def _sizes(claim: Claim) -> list[int]:
+    """Numbers of items that a score may be of: the one that the card states, else those of the benchmark."""
+    known = benchmarks().get(claim.subject)
+    if claim.items:
+        return [claim.items]
+    return sorted(set(known.sizes.values())) if known else []
 
 
 def _against_others(claim: Claim, claims: Sequence[Claim]) -> Iterator[tuple[Answer, str]]:
@@ -125,10 +121,10 @@ def _against_others(claim: Claim, claims: Sequence[Claim]) -> Iterator[tuple[Ans
 
 def _at_chance(claim: Claim, claims: Sequence[Claim]) -> Iterator[tuple[Answer, str]]:
     known = benchmarks().get(claim.subject)
-    base = claim if claim.of == BASE else _partner(claim, claims) or _any_base(claim, claims)
+    base = claim if claim.of == BASE else _base_of(claim, claims)
     if known is None or not known.chance or base is None or base.value is None:
         return
-    n = max(_sizes(base, known), default=0)
+    n = max(_sizes(base), default=0)
     low = wilson_interval(round(base.value * n), n)[0] if n else base.value
     if float(low) <= known.chance:
         words = (
@@ -141,7 +137,7 @@ def _at_chance(claim: Claim, claims: Sequence[Claim]) -> Iterator[tuple[Answer, 
 def _missing(claim: Claim, claims: Sequence[Claim]) -> Iterator[tuple[Answer, str]]:
     """What the card does not say, and a reader would need."""
     if claim.kind is ClaimKind.SCORE and claim.of == STUDENT:
-        if _any_base(claim, claims) is None:
+        if _base_of(claim, claims) is None:
             yield Answer.UNPROVEN, "the card gives no score of the base for it"
         unnamed = [name for name in _NAMED if name not in claim.settings]
         if unnamed:
@@ -153,25 +149,21 @@ def _missing(claim: Claim, claims: Sequence[Claim]) -> Iterator[tuple[Answer, st
         yield Answer.UNPROVEN, '"up to" speaks of one condition, and the card does not say which'
 
 
-def _partner(claim: Claim, claims: Sequence[Claim]) -> Claim | None:
-    """The base's score that a student's score is compared with: the one nearest in the card."""
-    if claim.kind is not ClaimKind.SCORE or claim.of != STUDENT:
-        return None
+def _base_of(claim: Claim, claims: Sequence[Claim]) -> Claim | None:
+    """The base's score on the same benchmark: the one nearest in the card."""
     rows = [c for c in claims if c.kind is ClaimKind.SCORE and c.of == BASE and c.subject == claim.subject]
     return min(rows, key=lambda row: abs(row.line - claim.line), default=None)
 
 
-def _any_base(claim: Claim, claims: Sequence[Claim]) -> Claim | None:
-    return next((c for c in claims if c.kind is ClaimKind.SCORE and c.of == BASE and c.subject == claim.subject), None)
+def _partner(claim: Claim, claims: Sequence[Claim]) -> Claim | None:
+    """The base's score that a student's score is compared with."""
+    return _base_of(claim, claims) if claim.kind is ClaimKind.SCORE and claim.of == STUDENT else None
 
 
 def _best_case(claim: Claim, claims: Sequence[Claim]) -> tuple[int, int, float] | None:
     """Items, the difference in items, and the exact p if nothing but these flipped; None where the size is not known."""
-    base, known = _partner(claim, claims), benchmarks().get(claim.subject)
-    if base is None or base.value is None or claim.value is None:
-        return None
-    n = int(claim.settings.get("items", 0)) or (max(_sizes(claim, known), default=0) if known else 0)
-    if not n:
+    base, n = _partner(claim, claims), max(_sizes(claim), default=0)
+    if base is None or base.value is None or claim.value is None or not n:
         return None
     flips = abs(round(n * claim.value) - round(n * base.value))
     return n, flips, float(mcnemar_exact(flips, 0))
@@ -179,11 +171,8 @@ def _best_case(claim: Claim, claims: Sequence[Claim]) -> tuple[int, int, float] 
 
 def _interval(claim: Claim, claims: Sequence[Claim]) -> tuple[float | None, float | None]:
     """The interval that the number of items allows: of a difference at best, else of a score."""
-    known = benchmarks().get(claim.subject)
-    if claim.kind is not ClaimKind.SCORE or claim.value is None:
-        return None, None
-    n = int(claim.settings.get("items", 0)) or (max(_sizes(claim, known), default=0) if known else 0)
-    if not n:
+    n = max(_sizes(claim), default=0)
+    if claim.kind is not ClaimKind.SCORE or claim.value is None or not n:
         return None, None
     base = _partner(claim, claims)
     if base is not None and base.value is not None:

@@ -39,6 +39,9 @@ class Mention:
     benchmark: bool
 
 
+BASE_WORDS = "base|original|plain|parent|vanilla|stock"
+"""Words for the model that a distillation was made from, as a pattern."""
+
 CAPABILITIES: dict[str, str] = {
     "arithmetic": r"arithmetic",
     "reasoning": r"reasoning|word problems|logic(?:al)?\b|deduction",

@@ -8,11 +8,26 @@ from dataclasses import replace
 
 from hydrometer.claims.arithmetic import check
 from hydrometer.claims.model import Answer, Card, Checked, Claim, ClaimKind
+from hydrometer.planning import PlanSpec, read_pilot
 from hydrometer.result import AuditResult, CapabilityResult, Verdict
 from hydrometer.stats.power import pairs_for_difference, pairs_for_equivalence
 
-_SUPPOSED = 0.10
-"""Share of flips assumed where none were measured."""
+_ANSWERS = {
+    ClaimKind.KEPT: {
+        Verdict.WORSE: Answer.CONTRADICTED,
+        Verdict.EQUIVALENT: Answer.SUPPORTED,
+        Verdict.BETTER: Answer.SUPPORTED,
+    },
+    ClaimKind.BETTER: {
+        Verdict.WORSE: Answer.CONTRADICTED,
+        Verdict.EQUIVALENT: Answer.CONTRADICTED,
+        Verdict.BETTER: Answer.SUPPORTED,
+    },
+}
+_TESTED = (*_ANSWERS, ClaimKind.DIFFERENCE)
+"""Kinds of claims about a capability."""
+_SUPPOSED = PlanSpec()
+"""What a plan supposes where nothing was measured."""
 
 
 def answer(card: Card, audit: AuditResult | None = None) -> tuple[Checked, ...]:
@@ -30,41 +45,29 @@ def _with_audit(row: Checked, audit: AuditResult) -> Checked:
         return _because(row, Answer.NOT_COMPARABLE, "the audit's two setups were not comparable")
     if row.claim.kind is ClaimKind.LENGTH:
         return _length(row, audit)
-    own = [found for found in audit.capabilities if found.capability.replace("_", " ") == row.claim.subject]
-    if row.claim.kind in {ClaimKind.KEPT, ClaimKind.BETTER, ClaimKind.DIFFERENCE} and not row.claim.subject:
-        own = list(audit.capabilities)
-    test = {ClaimKind.KEPT: _kept, ClaimKind.BETTER: _better, ClaimKind.DIFFERENCE: _difference}.get(row.claim.kind)
-    if test is None or not own:
+    own = [found for found in audit.capabilities if row.claim.subject in ("", _name(found))]
+    if row.claim.kind not in _TESTED or not own:
         return replace(row, plan=_plan(row.claim, audit))
+    test = _difference if row.claim.kind is ClaimKind.DIFFERENCE else _in_words
     found = [test(row, one, audit) for one in own]
     # A claim about several capabilities holds where it holds for all of them.
     order = (Answer.CONTRADICTED, Answer.UNPROVEN, Answer.SUPPORTED)
     return min(found, key=lambda one: order.index(one.answer))
 
 
-def _kept(row: Checked, found: CapabilityResult, audit: AuditResult) -> Checked:
-    """Kept is a claim of equivalence: shown only within a margin fixed beforehand."""
-    name = found.capability.replace("_", " ")
-    if found.verdict is Verdict.WORSE:
-        return _measured(row, found, Answer.CONTRADICTED, f"{name} is worse")
-    if found.verdict in {Verdict.EQUIVALENT, Verdict.BETTER}:
-        return _measured(row, found, Answer.SUPPORTED, f"{name} is {found.verdict.value}")
-    return _open(row, found, audit, f"{name}: neither a loss nor equivalence is shown")
-
-
-def _better(row: Checked, found: CapabilityResult, audit: AuditResult) -> Checked:
-    """Better is a claim of superiority: equivalence contradicts it as much as a loss does."""
-    name = found.capability.replace("_", " ")
-    if found.verdict is Verdict.BETTER:
-        return _measured(row, found, Answer.SUPPORTED, f"{name} is better")
-    if found.verdict in {Verdict.WORSE, Verdict.EQUIVALENT}:
-        return _measured(row, found, Answer.CONTRADICTED, f"{name} is {found.verdict.value}")
-    return _open(row, found, audit, f"{name}: no gain is shown")
+def _in_words(row: Checked, found: CapabilityResult, audit: AuditResult) -> Checked:
+    """Kept is a claim of equivalence, better one of superiority: equivalence contradicts it as much as a loss does."""
+    name = _name(found)
+    answers = _ANSWERS[row.claim.kind]
+    if found.verdict in answers:
+        return _measured(row, found, answers[found.verdict], f"{name} is {found.verdict.value}")
+    missing = "neither a loss nor equivalence is" if row.claim.kind is ClaimKind.KEPT else "no gain is"
+    return _open(row, found, audit, f"{name}: {missing} shown")
 
 
 def _difference(row: Checked, found: CapabilityResult, audit: AuditResult) -> Checked:
     """A difference is contradicted by an interval that excludes it, and supported by a verdict in its direction that holds it."""
-    name, claimed, estimate = found.capability.replace("_", " "), row.claim.value or 0.0, found.estimate
+    name, claimed, estimate = _name(found), row.claim.value or 0.0, found.estimate
     rounding = 0.005 * 10.0**-row.claim.digits
     if not estimate.n:
         return _open(row, found, audit, f"{name}: no item was answered by both")
@@ -116,18 +119,28 @@ def _because(row: Checked, how: Answer, words: str) -> Checked:
 
 def _plan(claim: Claim, audit: AuditResult | None, found: CapabilityResult | None = None) -> str:
     """Return what would settle a claim, `""` where nothing here can."""
-    if claim.kind not in {ClaimKind.KEPT, ClaimKind.BETTER, ClaimKind.DIFFERENCE, ClaimKind.LENGTH}:
+    if claim.kind not in {*_TESTED, ClaimKind.LENGTH}:
         return ""
-    flips = _SUPPOSED
-    if found is not None and found.estimate.n:
-        flips = max((found.estimate.gained + found.estimate.lost) / found.estimate.n, 0.01)
-    margin = audit.spec.margin if audit else 0.03
     if claim.kind is ClaimKind.DIFFERENCE and claim.value:
-        pairs = pairs_for_difference(abs(claim.value), flips)
+        pairs = pairs_for_difference(abs(claim.value), _flips(found, audit))
     else:
-        pairs = pairs_for_equivalence(margin, flips)
+        # As the report plans it, where it does.
+        needed = found.items_needed if found else None
+        margin = audit.spec.margin if audit else _SUPPOSED.margin
+        pairs = needed or pairs_for_equivalence(margin, _flips(found, audit))
     pair = (audit.spec.base.text, audit.spec.student.text) if audit else ("BASE", "STUDENT")
     tasks: Sequence[str] = found.tasks if found else ()
     items = -(-pairs // max(len(tasks), 1))
     parts = ["hydrometer", "audit", *pair, *(word for task in tasks for word in ("--task", task)), "--items", str(items)]
     return f"{shlex.join(parts)}  # some {pairs:,} pairs"
+
+
+def _flips(found: CapabilityResult | None, audit: AuditResult | None) -> float:
+    """Share of items on which the models differ, as a plan takes it from this audit, else as it supposes it."""
+    if found is None or audit is None or not found.estimate.n:
+        return _SUPPOSED.discordance
+    return read_pilot(audit).discordance.get(found.capability, _SUPPOSED.discordance)
+
+
+def _name(found: CapabilityResult) -> str:
+    return found.capability.replace("_", " ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -24,6 +25,15 @@ class ClaimKind(StrEnum):
 
 
 STUDENT, BASE = "student", "base"
+
+_LARGEST = 10_000_000
+"""Items that a benchmark may have; a larger number on a card counts something else."""
+_BOUNDS = {
+    ClaimKind.SCORE: (0.0, 1.0),
+    ClaimKind.DIFFERENCE: (-1.0, 1.0),
+    ClaimKind.LENGTH: (1e-9, 1e9),
+    ClaimKind.SPEED: (1e-9, 1e9),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +62,26 @@ class Claim:
     settings: Mapping[str, str] = field(default_factory=dict)
     line: int = 0
     quote: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what no card can claim; a file of claims written by hand may hold anything.
+
+        Raises:
+            ValueError: A value or its decimals lie outside of what the kind allows.
+        """
+        low, high = _BOUNDS.get(self.kind, (-math.inf, math.inf))
+        if self.value is not None and not (math.isfinite(self.value) and low <= self.value <= high):
+            msg = f"{self.kind.value} {self.value}: must lie between {low:g} and {high:g}"
+            raise ValueError(msg)
+        if not 0 <= self.digits <= 12:
+            msg = f"digits {self.digits}: must lie between 0 and 12"
+            raise ValueError(msg)
+
+    @property
+    def items(self) -> int:
+        """Number of items that its settings state, 0 where they state none that can be one."""
+        stated = self.settings.get("items", "")
+        return int(stated) if stated.isdecimal() and 2 <= int(stated[:9]) <= _LARGEST else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from hydrometer.claims.benchmarks import Mention, find_mentions
+from hydrometer.claims.benchmarks import BASE_WORDS, Mention, find_mentions
 from hydrometer.claims.model import BASE, STUDENT, Claim, ClaimKind
 from hydrometer.claims.numbers import NUMBER, Quantity, find_quantities, read_number
 from hydrometer.claims.settings import COUNT, find_settings
@@ -23,7 +23,7 @@ _WISH = re.compile(
     r"|not (?:yet )?(?:been )?(?:evaluated|tested|measured|benchmarked)|has not|have not|no (?:benchmarks?|evaluation))\b|\?\s*$",
     re.IGNORECASE,
 )
-_BASE = re.compile(r"\b(?:the )?(?:base|original|plain|parent|vanilla|stock)\b(?: model)?", re.IGNORECASE)
+_BASE = re.compile(rf"\b(?:the )?(?:{BASE_WORDS})\b(?: model)?", re.IGNORECASE)
 _OTHERS = re.compile(
     r"\b(?:GPT-?\d|GPT-4o|o[134](?:-mini)?|Claude(?: \w+)? scores|Sonnet|Gemini|DeepSeek-(?:R1|V\d)|Llama[- ]?\d|Ornith|teacher (?:scores|reaches))",
 )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from hydrometer.claims.benchmarks import find_mentions
+from hydrometer.claims.benchmarks import BASE_WORDS, find_mentions
 from hydrometer.claims.model import BASE, STUDENT, Claim, ClaimKind, Unread
 from hydrometer.claims.numbers import find_quantities
 from hydrometer.claims.settings import find_settings
 
-_BASE = re.compile(r"\b(?:base|original|plain|parent|vanilla|stock)\b", re.IGNORECASE)
+_BASE = re.compile(rf"\b(?:{BASE_WORDS})\b", re.IGNORECASE)
 _DELTA = re.compile(r"^\s*(?:\u0394|delta|diff(?:erence)?|change|gain|improvement|\+/-)\b|^\s*\u0394", re.IGNORECASE)
 _OURS = re.compile(r"\b(?:ours?|this model|this|distill\w*|fine-?tuned?|tuned|student|sft|score|accuracy|result|acc|value|pass@1)\b", re.IGNORECASE)
 _COUNT = re.compile(r"^\s*(?P<k>\d{1,5})\s*/\s*(?P<n>\d{1,5})\s*(?:\(.*\))?\s*$")
@@ -73,15 +73,9 @@ def claims_of_table(
                 if found:
                     unread.append(Unread(line=line, quote=quote[:300], reason=found))
                 continue
-            own = {**around, **find_settings(f"{head} ; {label} ; {row[column]}")}
-            if count := _COUNT.match(row[column]):
-                own["items"] = count["n"]
-            claims.append(
-                Claim(
-                    kind=found.kind, subject=subject, value=found.value, digits=found.digits, of=found.of,
-                    settings=own, line=line, quote=quote[:300],
-                )
-            )  # fmt: skip
+            own = find_settings(f"{head} ; {label} ; {row[column]}")
+            settings = {**around, **own, **found.settings}
+            claims.append(replace(found, settings=settings, line=line, quote=quote[:300]))
     return claims, unread
 
 
@@ -95,15 +89,16 @@ def _cell(text: str, subject: str, head: str, names: Names) -> Claim | str:
         k, n = int(count["k"]), int(count["n"])
         if not n > 0 or k > n:
             return f"{k} of {n} is no count"
-        return Claim(kind=ClaimKind.SCORE, subject=subject, value=k / n, digits=4, of=of)
+        return Claim(
+            kind=ClaimKind.SCORE, subject=subject, value=k / n, digits=4, of=of, settings={"items": str(n)}
+        )
     numbers = [q for q in find_quantities(text) if not q.other]
     if len(numbers) != 1:
         return f"{len(numbers)} numbers in one cell" if numbers else "no number that is a score"
     (number,) = numbers
     if number.unit == "x" or abs(number.value) > 100:
         return f"{text.strip()} is no percentage"
-    if number.signed and not difference:
-        difference = True
+    difference = difference or number.signed
     # A table of shares: 0.756 for 75.6 %.
     share = 0 < abs(number.value) < 1 and number.digits >= 2 and number.unit == ""
     value, digits = (number.value, max(0, number.digits - 2)) if share else (number.value / 100, number.digits)
