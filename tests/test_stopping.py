@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -10,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from doubles import REF, Adding, Choosing, World, adder
+from doubles import REF, Adding, Choosing, Scripted, World, adder
 from hydrometer.engines.base import EngineSettings
 from hydrometer.errors import EngineUnavailableError, UsageError
 from hydrometer.items import Item, Message, Request
@@ -19,7 +20,7 @@ from hydrometer.progress import Sight, Silent
 from hydrometer.provenance import Environment
 from hydrometer.result import AuditResult, Course, Standing, Stopped, Verdict
 from hydrometer.run import Runner
-from hydrometer.spec import AuditSpec, Budget
+from hydrometer.spec import AuditSpec, Budget, ModelRef
 from hydrometer.stats.sequential import look_counts
 from hydrometer.store import Store
 from hydrometer.verify import _recompute
@@ -151,6 +152,37 @@ def test_a_stopped_audit_follows_from_its_evidence(tmp_path: Path) -> None:
         assert "do not fit its items" in _recompute(store, result, "r", lambda _: Adding())[0]
         object.__setattr__(course_of, "planned", (FIRST, 200))
         assert "report r: the verdicts do not follow from the evidence" in _recompute(store, result, "r", lambda _: Adding())
+
+
+class OwnWay(Choosing):
+    """Scored in a way of its own, as tasks of another harness are."""
+
+    name, capability, method = "own_way", "own", "letters"
+
+    def make(self, rng: Random, index: int) -> Item:
+        return replace(super().make(rng, index), task=self.name)
+
+
+class TwoWays(World):
+    def open(self, ref: ModelRef, settings: EngineSettings) -> Scripted:
+        engine = super().open(ref, settings)
+        engine.capabilities = replace(engine.capabilities, choice_methods=("continuation", "letters"))
+        return engine
+
+
+def test_a_task_with_a_way_of_its_own_says_nothing_of_the_others(tmp_path: Path) -> None:
+    tasks = {task.name: task for task in (OwnWay(), Choosing())}
+    with Store(tmp_path / "evidence.sqlite") as store:
+        result = Runner(
+            AuditSpec(base=REF["base"], student=REF["student"]),
+            dict.fromkeys(tasks.values(), 40),
+            store,
+            opener=TwoWays().open,
+            settings=EngineSettings(),
+            progress=Silent(),
+        ).run(HERE)
+        assert [row.method for row in result.tasks] == ["letters", "continuation"]
+        assert _recompute(store, result, "r", tasks.get) == []
 
 
 def test_a_run_that_died_ends_like_one_that_did_not(tmp_path: Path) -> None:

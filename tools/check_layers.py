@@ -22,6 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("grading", "plan", "pairing"),
     ("preflight", "verdict", "planning"),
     ("summary", "stopping", "asking", "floor", "facets", "corpus", "crossed", "calibrated", "sampled", "teaching"),
+    ("derived",),
     ("run", "comparison", "simulate", "claims", "inspection"),
     ("report", "frames"),
     ("api", "verify"),

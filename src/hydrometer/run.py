@@ -13,13 +13,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from hydrometer.asking import Opener, Respondent
-from hydrometer.behaviours.registry import BEHAVIOURS
-from hydrometer.calibrated import calibration_result
 from hydrometer.corpus import corpus_findings
-from hydrometer.crossed import check_swapped, same_templates, template_shares
+from hydrometer.crossed import check_swapped, same_templates
+from hydrometer.derived import derived_tables
 from hydrometer.engines.base import ROLLING, Capabilities, EngineSettings
 from hydrometer.errors import UsageError
-from hydrometer.facets import behaviour_results, budget_points, cut_replies, tier_results
 from hydrometer.floor import check_size, floor_findings, measure_floor, second_take, with_excess
 from hydrometer.grading import grader_name
 from hydrometer.items import Kind, Request, Thinking
@@ -39,22 +37,12 @@ from hydrometer.result import (
     Standing,
     Verdict,
 )
-from hydrometer.sampled import diversity_results
 from hydrometer.sampling import Sampling, choose
 from hydrometer.spec import AuditSpec, ModelRef, TemplatePolicy
 from hydrometer.stopping import Pool, Purse, make_pools, next_block, outlook
 from hydrometer.store import Store
 from hydrometer.style import check_installed
-from hydrometer.summary import (
-    Kept,
-    Question,
-    capability_tables,
-    collect_items,
-    core_estimate,
-    efficiency,
-    task_results,
-    token_prices,
-)
+from hydrometer.summary import Kept, Question, capability_tables, collect_items
 from hydrometer.tasks.base import Task
 from hydrometer.teaching import style_shift, unsigned
 from hydrometer.templates.render import takes_tools
@@ -399,24 +387,20 @@ class Runner:
             student=_side(student, setup.student, setup.samplings[1]),
             findings=findings,
             capabilities=evidence.capabilities,
-            tasks=task_results(evidence.items, questions, _best(setup)),
-            tokens=token_prices(evidence.items),
             items=evidence.items,
             environment=environment,
             evidence=str(self.store.path.name),
             seconds=time.perf_counter() - self._clock,
-            core=core_estimate(evidence.items, courses, alpha=self.spec.alpha),
-            efficiency=efficiency(
-                evidence.items, courses, margin=self.spec.margin, alpha=self.spec.alpha
-            ),
             floor=evidence.floor,
-            cuts=cut_replies(evidence.items, alpha=self.spec.alpha),
-            budgets=budget_points(evidence.items, alpha=self.spec.alpha),
-            tiers=tier_results(evidence.items, alpha=self.spec.alpha),
-            behaviours=behaviour_results(evidence.items, BEHAVIOURS, alpha=self.spec.alpha),
-            calibration=calibration_result(evidence.items, alpha=self.spec.alpha),
-            diversity=diversity_results(evidence.items, alpha=self.spec.alpha),
-            template_shares=template_shares(evidence.items, evidence.swapped, alpha=self.spec.alpha),
+            **derived_tables(
+                questions,
+                evidence.items,
+                evidence.swapped,
+                courses,
+                choice_method=_best(setup),
+                margin=self.spec.margin,
+                alpha=self.spec.alpha,
+            ),
             swapped=evidence.swapped,
             style=style_shift(evidence.items, evidence.taught, self._teacher_name, alpha=self.spec.alpha),
             taught=evidence.taught,

@@ -7,30 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from hydrometer.behaviours.registry import BEHAVIOURS
-from hydrometer.calibrated import calibration_result
 from hydrometer.canon import canonical_json
 from hydrometer.catalog import load_task, task_of
-from hydrometer.crossed import template_shares
+from hydrometer.derived import derived_tables
 from hydrometer.errors import EvidenceError, HydrometerError
-from hydrometer.facets import behaviour_results, budget_points, cut_replies, tier_results
 from hydrometer.grading import grade_completion, grader_name
 from hydrometer.items import Thinking
 from hydrometer.outcomes import Completion, Finish, Status
 from hydrometer.report.json_report import from_json
 from hydrometer.result import AuditResult, ItemResult, Reply
-from hydrometer.sampled import diversity_results
 from hydrometer.store import Store
-from hydrometer.summary import (
-    Kept,
-    Question,
-    collect_items,
-    core_estimate,
-    efficiency,
-    summarise,
-    task_results,
-    token_prices,
-)
+from hydrometer.summary import Kept, Question, collect_items, summarise
 from hydrometer.tasks.base import LM_EVAL_PREFIX, Task
 from hydrometer.teaching import unsigned
 from hydrometer.verdict import overall
@@ -227,13 +214,14 @@ def _compare(
     changed = sum(_key(a) != _key(b) for a, b in zip(made, shown, strict=True))
     if changed:
         problems.append(f"report {name}: {changed} of {len(shown)} items do not follow from the evidence")
+    courses = {row.capability: row.course for row in result.capabilities if row.course}
     try:
         capabilities = summarise(
             items,
             {question.task.name: question.task.chance for question in questions},
             margin=result.spec.margin,
             alpha=result.spec.alpha,
-            courses={row.capability: row.course for row in result.capabilities if row.course},
+            courses=courses,
             floor=result.floor,
         )
     except ValueError as error:
@@ -242,35 +230,23 @@ def _compare(
     same = canonical_json(capabilities) == canonical_json(result.capabilities)
     if not same or overall(capabilities) is not result.verdict:
         problems.append(f"report {name}: the verdicts do not follow from the evidence")
+    # A task with a way of its own says nothing of how the others were scored.
+    own = {question.task.name for question in questions if question.task.method}
+    tables = derived_tables(
+        questions,
+        items,
+        swapped.items,
+        courses,
+        choice_method=next((row.method for row in result.tasks if row.method and row.task not in own), ""),
+        margin=result.spec.margin,
+        alpha=result.spec.alpha,
+    )
     problems += [
         f"report {name}: the table of {part} does not follow from the evidence"
-        for part, again in _tables(result, again, swapped.items).items()
-        if canonical_json(again) != canonical_json(getattr(result, part))
+        for part, table in tables.items()
+        if canonical_json(table) != canonical_json(getattr(result, part))
     ]
     return problems
-
-
-def _tables(result: AuditResult, again: _Again, swapped: tuple[ItemResult, ...]) -> dict[str, object]:
-    """Make the tables of a report that hold no verdict, by their names in it.
-
-    Style is not among them: its fit may differ in the last digits from one machine to the next.
-    """
-    questions, items, alpha = again.questions, again.items, result.spec.alpha
-    courses = {row.capability: row.course for row in result.capabilities if row.course}
-    method = next((row.method for row in result.tasks if row.method), "")
-    return {
-        "tasks": task_results(items, questions, method),
-        "tokens": token_prices(items),
-        "core": core_estimate(items, courses, alpha=alpha),
-        "efficiency": efficiency(items, courses, margin=result.spec.margin, alpha=alpha),
-        "cuts": cut_replies(items, alpha=alpha),
-        "budgets": budget_points(items, alpha=alpha),
-        "tiers": tier_results(items, alpha=alpha),
-        "behaviours": behaviour_results(items, BEHAVIOURS, alpha=alpha),
-        "calibration": calibration_result(items, alpha=alpha),
-        "diversity": diversity_results(items, alpha=alpha),
-        "template_shares": template_shares(items, swapped, alpha=alpha),
-    }
 
 
 def _key(item: ItemResult) -> str:

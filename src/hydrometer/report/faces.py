@@ -6,21 +6,19 @@ escapes them in its own way.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from xml.etree import ElementTree as ET
 
 import yaml
 from huggingface_hub import EvalResult
 from huggingface_hub.repocard_data import eval_results_to_model_index
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hydrometer.report.build import build_view
+from hydrometer.report.templating import templates
 from hydrometer.report.view import CapabilityRow
 from hydrometer.result import AuditResult
 from hydrometer.version import __version__
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~$!])")
 _COLOURS = {
     "better": "#1a7f37",
     "worse": "#b3261e",
@@ -35,10 +33,8 @@ _LETTER = 6.6
 
 def markdown(result: AuditResult) -> str:
     """Return a section for a model card: the verdict, a line per capability, the price, and how to check it."""
-    environment = _environment(escape=False)
-    environment.filters["md"] = lambda text: _MARKDOWN.sub(r"\\\1", text)
-    view = build_view(result)
-    return environment.get_template("card.md.j2").render(view=view, version=__version__)
+    template = templates(escaped=False).get_template("card.md.j2")
+    return template.render(view=build_view(result), version=__version__)
 
 
 def junit(result: AuditResult) -> str:
@@ -70,7 +66,7 @@ def badge(result: AuditResult) -> str:
     left, right = f"vs {view.base_label[:40]}", f"{view.badge.symbol} {view.badge.label}"
     widths = [round(len(text) * _LETTER) + 12 for text in (left, right)]
     return (
-        _environment(escape=True)
+        templates()
         .get_template("badge.svg.j2")
         .render(
             left=left,
@@ -120,17 +116,6 @@ FACES: dict[str, tuple[str, Callable[[AuditResult], str]]] = {
     "model-index": ("model-index.yaml", model_index),
 }
 """Name of a face to its file and its maker."""
-
-
-def _environment(*, escape: bool) -> Environment:
-    return Environment(
-        loader=PackageLoader("hydrometer.report"),
-        autoescape=escape,  # noqa: S701 - off for Markdown only, which has an escape of its own
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
 
 
 def _case(suite: ET.Element, row: CapabilityRow) -> None:

@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
-from functools import cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from jinja2 import Environment
+from markupsafe import Markup
 
 from hydrometer.report.build import build_view
+from hydrometer.report.templating import templates
 from hydrometer.report.view import ReportView
 from hydrometer.result import AuditResult
 from hydrometer.version import __version__
 
 SIZE_LIMIT = 3_000_000
 """Largest size of the page in bytes; items that do not fit are left to `report.json`."""
-
-_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 
 def render_html(result: AuditResult, limit: int = SIZE_LIMIT) -> str:
@@ -37,7 +34,7 @@ def render_html(result: AuditResult, limit: int = SIZE_LIMIT) -> str:
 
 def render_view(view: ReportView, limit: int = SIZE_LIMIT) -> str:
     """Return the page of a view."""
-    environment = _environment()
+    environment = templates()
     page = environment.get_template("report.html.j2")
     style, script = _source(environment, "report.css"), _source(environment, "report.js")
     # Both are part of this package, and no value is put into them: the only text that is not escaped.
@@ -57,20 +54,6 @@ def render_view(view: ReportView, limit: int = SIZE_LIMIT) -> str:
     )
 
 
-@cache
-def _environment() -> Environment:
-    """Return what compiles the templates, once: it takes longer than filling them in."""
-    environment = Environment(
-        loader=PackageLoader("hydrometer.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["options"] = _options
-    return environment
-
-
 def _fitting(environment: Environment, view: ReportView, room: int) -> list[Markup]:
     """Rendered items, in their order, as long as they fit."""
     template, rendered = environment.get_template("item.html.j2"), []
@@ -81,11 +64,6 @@ def _fitting(environment: Environment, view: ReportView, room: int) -> list[Mark
             break
         rendered.append(Markup(text))  # noqa: S704 - rendered with autoescape on just above
     return rendered
-
-
-def _options(text: str) -> Markup:
-    """Keep command line options in one piece; the text is escaped before anything is put into it."""
-    return Markup(_OPTION.sub(r'<span class="option">\g<0></span>', str(escape(text))))  # noqa: S704
 
 
 def _policy(style: str, script: str) -> str:

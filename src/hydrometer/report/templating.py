@@ -1,0 +1,37 @@
+"""What compiles the templates of reports, and the filters they use."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~$!])")
+
+
+@cache
+def templates(*, escaped: bool = True) -> Environment:
+    """Return what compiles the templates, once: it takes longer than filling them in.
+
+    Args:
+        escaped: Whether everything is escaped as HTML and XML need it; Markdown has an escape of its own, `md`.
+    """
+    environment = Environment(
+        loader=PackageLoader("hydrometer.report"),
+        autoescape=escaped,  # noqa: S701 - off for Markdown only
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["options"] = _options
+    environment.filters["md"] = lambda text: _MARKDOWN.sub(r"\\\1", text)
+    return environment
+
+
+def _options(text: str) -> Markup:
+    """Keep command line options in one piece; the text is escaped before anything is put into it."""
+    return Markup(_OPTION.sub(r'<span class="option">\g<0></span>', str(escape(text))))  # noqa: S704
