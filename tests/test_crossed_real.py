@@ -10,6 +10,7 @@ import pytest
 
 import hydrometer
 from hydrometer.refs import bundled_adapter, bundled_base
+from hydrometer.shares import TemplateShares
 
 pytestmark = [
     pytest.mark.bundled,
@@ -45,6 +46,15 @@ def quiet() -> None:
         pytest.skip("a traced gguf writer takes minutes")
 
 
+def shares(student: str, items: int, out: Path) -> tuple[TemplateShares, TemplateShares]:
+    """Audit the bundled base against a student under both templates; the shares, over answered items and strictly."""
+    result = hydrometer.audit(
+        "bundled:base", student, template="2x2", tasks=["json_output"], items=items, max_tokens=CAP, fixed=True, out=out
+    )
+    assert hydrometer.verify_folder(out).problems == ()
+    return result.template_shares[0], result.template_shares[1]
+
+
 def test_a_swapped_template_on_the_same_weights_is_all_template(tmp_path: Path) -> None:
     """The turns of another family: the model was never trained on such marks."""
     foreign = (
@@ -52,40 +62,18 @@ def test_a_swapped_template_on_the_same_weights_is_all_template(tmp_path: Path) 
         "<start_of_turn>model\n"
     )
     student = with_template(tmp_path / "student.gguf", foreign, before=False)
-    result = hydrometer.audit(
-        "bundled:base",
-        str(student),
-        template="2x2",
-        tasks=["json_output"],
-        items=12,
-        max_tokens=CAP,
-        fixed=True,
-        out=tmp_path / "out",
-    )
-    answered, strict = result.template_shares[:2]
+    answered, strict = shares(str(student), 12, tmp_path / "out")
     for row in (answered, strict):
         assert row.weights.difference == row.interaction.difference == 0.0
         assert row.template.difference == row.total.difference
     assert strict.template.shown
     assert strict.template.high < -0.1
-    assert hydrometer.verify_folder(tmp_path / "out").problems == ()
 
 
 def test_the_distillation_is_all_weights(tmp_path: Path) -> None:
     base = with_template(tmp_path / "student.gguf", INERT, before=True)
-    result = hydrometer.audit(
-        "bundled:base",
-        f"{base}+{bundled_adapter() / 'adapter.gguf'}",
-        template="2x2",
-        tasks=["json_output"],
-        items=20,
-        max_tokens=CAP,
-        fixed=True,
-        out=tmp_path / "out",
-    )
-    answered, strict = result.template_shares[:2]
+    answered, strict = shares(f"{base}+{bundled_adapter() / 'adapter.gguf'}", 20, tmp_path / "out")
     for row in (answered, strict):
         assert row.template.difference == row.interaction.difference == 0.0
     # Six fewer of twenty: the size is what it is for, twenty items are too few to show it after correction.
     assert strict.weights.difference == strict.total.difference < -0.1
-    assert hydrometer.verify_folder(tmp_path / "out").problems == ()
