@@ -36,7 +36,7 @@ def render_view(view: ReportView, limit: int = SIZE_LIMIT) -> str:
     """Return the page of a view."""
     environment = templates()
     page = environment.get_template("report.html.j2")
-    style, script = _source(environment, "report.css"), _source(environment, "report.js")
+    style, script = _sheet(environment), _source(environment, "report.js")
     # Both are part of this package, and no value is put into them: the only text that is not escaped.
     fixed = {
         "view": view,
@@ -75,6 +75,16 @@ def _policy(style: str, script: str) -> str:
 
 def _digest(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _sheet(environment: Environment) -> str:
+    """The style sheet of the page, followed by the sheets that single sections bring along."""
+    sections = environment.list_templates(filter_func=_is_section_sheet)
+    return "\n".join(_source(environment, name) for name in ("report.css", *sections))
+
+
+def _is_section_sheet(name: str) -> bool:
+    return name.startswith("section_") and name.endswith(".css")
 
 
 def _source(environment: Environment, name: str) -> str:
