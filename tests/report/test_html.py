@@ -6,12 +6,14 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 import sample
 import sample_facets
 
-from hydrometer.report.html import SIZE_LIMIT, render_html
+from hydrometer.report.html import SIZE_LIMIT, render_html, render_pages
+from hydrometer.report.json_report import write
 from hydrometer.result import AuditResult
 
 VOID = {"meta", "input", "rect", "line", "circle", "link", "br", "img"}
@@ -127,21 +129,51 @@ def _many(count: int, size: int) -> AuditResult:
     thinking = ("<&\"'" * size)[:size]
     changed = [
         sample.item(n, sample.reply(1.0, "a"), sample.reply(0.0, thinking, thinking=thinking))
-        for n in range(count)
+        for n in range(2, count + 2)
     ]
     return sample.sample(items=(*sample.items()[:1], *changed))
 
 
-def test_the_page_stays_small_and_says_what_it_leaves_out() -> None:
-    text = render_html(_many(400, 5000))
-    assert len(text.encode()) <= SIZE_LIMIT
-    page = Page(text)
-    kept = [attrs["data-change"] for tag, attrs in page.tags if "data-change" in attrs]
-    assert len(kept) > 40
-    assert set(kept) == {"lost"}
-    assert f" {401 - len(kept)} items are left out" in "".join(page.texts)
-    small = render_html(_many(20, 100), limit=60_000)
-    assert len(small.encode()) <= 60_000
+def test_what_does_not_fit_is_listed_and_stands_on_pages_beside_it() -> None:
+    pages = render_pages(_many(400, 5000))
+    assert len(pages.report.encode()) <= SIZE_LIMIT
+    assert all(len(text.encode()) <= SIZE_LIMIT for text in pages.beside.values())
+    page = Page(pages.report)
+    lines = [a for tag, a in page.tags if tag == "a" and a.get("class", "").startswith("item")]
+    bodies = [a["data-change"] for tag, a in page.tags if tag == "details" and "data-change" in a]
+    assert len(lines) + len(bodies) == 401
+    assert bodies.count("lost") > 40
+    assert f"the replies of {len(lines)} items stand on pages of their own" in "".join(page.texts)
+    beside = {name: {a.get("id") for _, a in Page(text).tags} for name, text in pages.beside.items()}
+    for line in lines:
+        folder, _, rest = (line["href"] or "").partition("/")
+        name, _, anchor = rest.partition("#")
+        assert folder == "report-items"
+        assert anchor == line["id"]
+        assert anchor in beside[name]
+
+
+def test_small_limits_are_kept_and_what_is_not_listed_is_counted() -> None:
+    pages = render_pages(_many(200, 100), limit=90_000)
+    assert len(pages.report.encode()) <= 90_000
+    page = Page(pages.report)
+    listed = sum("data-change" in attrs for _, attrs in page.tags)
+    assert 20 < listed < 201
+    assert f"{201 - listed} of those are not even listed here" in "".join(page.texts)
+    held = [a["id"] for text in pages.beside.values() for _, a in Page(text).tags if "data-change" in a]
+    here = [a["id"] for tag, a in page.tags if tag == "details" and "data-change" in a]
+    assert len(held) + len(here) == len({*held, *here}) == 201
+
+
+def test_pages_of_an_earlier_report_go_and_nothing_else_does(tmp_path: Path) -> None:
+    write(_many(1400, 3000), tmp_path)
+    beside = tmp_path / "report-items"
+    before = sorted(path.name for path in beside.iterdir())
+    assert len(before) >= 2
+    (beside / "notes.txt").write_text("mine")
+    write(_many(500, 3000), tmp_path)
+    after = {path.name for path in beside.iterdir()}
+    assert {"notes.txt", "001.html"} <= after < {*before, "notes.txt"}
 
 
 def test_an_invalid_setup_has_a_page_without_scores() -> None:
@@ -185,20 +217,19 @@ def test_behaviours_filter_items_and_stand_in_their_order(page: Page) -> None:
     assert shown.index("loopturns in circles") < shown.index("identity claimsays to be")
 
 
-def test_items_that_do_not_fit_are_not_linked(page: Page, text: str) -> None:
+def test_links_to_items_lead_to_where_their_replies_stand(page: Page, text: str) -> None:
     def linked(tags: list[tuple[str, dict[str, str | None]]]) -> set[str]:
-        return {
-            (a["href"] or "").removeprefix("#") for t, a in tags if t == "a" and "item-" in (a["href"] or "")
-        }
+        return {a["href"] or "" for t, a in tags if t == "a" and "class" not in a and "item-" in (a["href"] or "")}
 
-    assert len(linked(page.tags)) == 4
+    assert {link for link in linked(page.tags) if link.startswith("#")} == linked(page.tags)
     first = text.index('<details class="item')
-    small = render_html(sample_facets.full(), limit=len(text[:first].encode()) + 20_000)
-    tags = Page(small).tags
-    ids = {attrs.get("id") for _, attrs in tags}
-    assert sum("data-change" in attrs for _, attrs in tags) > 0
-    assert len(linked(tags)) < 4
-    assert linked(tags) <= ids
+    small = render_pages(sample_facets.full(), limit=len(text[:first].encode()) + 22_000)
+    tags = Page(small.report).tags
+    places = {f"#{a['id']}" for t, a in tags if t == "details" and "data-change" in a}
+    for name, beside in small.beside.items():
+        places |= {f"report-items/{name}#{a['id']}" for _, a in Page(beside).tags if "data-change" in a}
+    assert any("/" in link for link in linked(tags))
+    assert linked(tags) <= places
 
 
 @pytest.mark.parametrize("hostile", sample.HOSTILE)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from hydrometer.report import words
 from hydrometer.report.facets_view import item_anchor, sign_key
-from hydrometer.report.view import Fact, ItemView, ReplyView
+from hydrometer.report.view import Fact, ItemView, Piece, ReplyView
+from hydrometer.report.worddiff import word_diff
 from hydrometer.result import ItemResult, Reply
 
 CHANGES = {
@@ -37,6 +38,8 @@ def build_items(items: Sequence[ItemResult]) -> tuple[ItemView, ...]:
 def _item(item: ItemResult) -> ItemView:
     label, symbol = CHANGES[item.change]
     question = item.messages[-1].content if item.messages else ""
+    answers = [words.block(reply.answer, ANSWER_LIMIT) for reply in (item.base, item.student)]
+    base, student = (not item.choices and word_diff(*answers)) or ((), ())
     return ItemView(
         anchor=item_anchor(item.item_id),
         item_id=words.line(item.item_id, 80),
@@ -46,6 +49,7 @@ def _item(item: ItemResult) -> ItemView:
         tier=words.line(item.tier, 40),
         change=item.change,
         change_label=label,
+        cut=item.base.cut or item.student.cut,
         symbol=symbol,
         title=words.line(question, 110) or "(no text)",
         turns=tuple(
@@ -53,8 +57,8 @@ def _item(item: ItemResult) -> ItemView:
         ),
         expected=_expected(item),
         note=words.together_sentence(item.together, sampled=item.sampled) if item.together else "",
-        base=_reply("Base", item, item.base),
-        student=_reply("Student", item, item.student),
+        base=_reply("Base", item, item.base, base),
+        student=_reply("Student", item, item.student, student),
         sign_keys=tuple(
             dict.fromkeys(
                 sign_key(sign.partition(":")[0]) for sign in (*item.base.signs, *item.student.signs)
@@ -71,7 +75,7 @@ def _expected(item: ItemResult) -> str:
     return words.block(text, ANSWER_LIMIT)
 
 
-def _reply(side: str, item: ItemResult, reply: Reply) -> ReplyView:
+def _reply(side: str, item: ItemResult, reply: Reply, pieces: tuple[Piece, ...]) -> ReplyView:
     kind, mark = _mark(reply)
     facts = {
         "Taken as the answer": "" if reply.extracted == reply.answer else words.line(reply.extracted),
@@ -83,6 +87,7 @@ def _reply(side: str, item: ItemResult, reply: Reply) -> ReplyView:
         mark=mark,
         kind=kind,
         answer=words.block(reply.answer, ANSWER_LIMIT),
+        pieces=pieces,
         thinking=words.block(reply.thinking, THINKING_LIMIT),
         thinking_note=_THINKING_NOTES.get(reply.think_state, ""),
         facts=tuple(Fact(label=label, value=value) for label, value in facts.items() if value),

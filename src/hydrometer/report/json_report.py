@@ -11,11 +11,10 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from hydrometer.canon import to_plain
 from hydrometer.errors import EvidenceCorruptError, EvidenceError, EvidenceVersionError, UsageError
-from hydrometer.report.html import render_html
+from hydrometer.report.html import FOLDER, HTML_NAME, render_pages
 from hydrometer.result import SCHEMA_VERSION, AuditResult
 
 JSON_NAME = "report.json"
-HTML_NAME = "report.html"
 
 # An unknown key means that the file says something this version would drop: refused, not ignored. The list is
 # there because pydantic takes a config for no plain dataclass itself, but hands it down to those inside.
@@ -71,7 +70,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def write(result: AuditResult, folder: Path) -> tuple[Path, Path]:
-    """Write `report.json` and `report.html`; a reader never sees half of one.
+    """Write `report.json`, `report.html` and the pages beside it; a reader never sees half of one.
 
     Args:
         result: What an audit found.
@@ -84,8 +83,16 @@ def write(result: AuditResult, folder: Path) -> tuple[Path, Path]:
         EvidenceError: The folder cannot be written.
     """
     text = _dump(to_json(result), indent=1) + "\n"
-    page = render_html(result)
-    return write_file(folder / JSON_NAME, text), write_file(folder / HTML_NAME, page)
+    pages = render_pages(result)
+    beside = folder / FOLDER
+    for name, page in pages.beside.items():
+        write_file(beside / name, page)
+    written = write_file(folder / JSON_NAME, text), write_file(folder / HTML_NAME, pages.report)
+    # Pages of an earlier report with more items; nothing else in the folder is touched.
+    for old in beside.glob("[0-9][0-9][0-9].html"):
+        if old.name not in pages.beside:
+            old.unlink(missing_ok=True)
+    return written
 
 
 def write_file(path: Path, content: str) -> Path:

@@ -259,6 +259,14 @@ class FindingRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Some words of a reply; `own` where the other model's reply does not have them at that place."""
+
+    text: str
+    own: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyView:
     """One model's reply to one item.
 
@@ -266,6 +274,7 @@ class ReplyView:
         side: `Base` or `Student`.
         mark: Right, wrong or why there is no score, with a symbol.
         kind: The same for style sheets: `right`, `wrong`, `partly`, `none`.
+        pieces: The answer again, with the words of its own marked; empty where no word is marked.
         facts: What the grader took as the answer, its reason, tokens, think state.
         options: Choices with their log-probabilities, the chosen one marked; empty for generated replies.
         signs: Behaviours that show in it, each with what was seen.
@@ -275,6 +284,7 @@ class ReplyView:
     mark: str
     kind: str
     answer: str
+    pieces: tuple[Piece, ...]
     thinking: str
     thinking_note: str
     facts: tuple[Fact, ...]
@@ -289,6 +299,7 @@ class ItemView:
     Attributes:
         anchor: Name for links into the page.
         change: `lost`, `gained`, `unanswered` or `same`.
+        cut: Whether the token cap ended either reply.
         symbol: A symbol for the change.
         turns: The conversation, role and text.
         note: That it counts only together with others; `""` where it counts by itself.
@@ -303,6 +314,7 @@ class ItemView:
     tier: str
     change: str
     change_label: str
+    cut: bool
     symbol: str
     title: str
     turns: tuple[Fact, ...]

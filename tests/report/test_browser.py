@@ -1,0 +1,269 @@
+"""The page in a real browser: filters, links, keys, hostile replies, accessibility, and how fast it is."""
+
+import importlib.resources
+import statistics
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sample
+import sample_facets
+
+from hydrometer.report.json_report import write
+from hydrometer.result import ItemResult
+
+LONG_LINE = "<img src=x onerror=document.title='broken'>" * 25_000
+HOSTILE = (*sample.HOSTILE, LONG_LINE, "\x1b]0;title\x07\x1b[2J", "# head\n- [link](javascript:alert(3))\n<b>bold</b>")
+
+
+def _hostile() -> list[ItemResult]:
+    return [
+        sample.item(
+            700 + n,
+            replace(sample.reply(1.0, text), signs=(f"loop: {text[:300]}",)),
+            sample.reply(0.0, text, thinking=text, think_state="closed", extracted=text, reason=text),
+            task="hostile",
+        )
+        for n, text in enumerate(HOSTILE)
+    ]
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("audit")
+    result = sample_facets.full(items=(*sample_facets.shown_items(), *_hostile()))
+    return write(result, folder)[1].as_uri()
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of 2,000 items with replies of usual length, more than fit on one page."""
+    words = "so the train leaves at nine and the answer follows from the second sentence of the question "
+    items = tuple(
+        sample.item(
+            n,
+            sample.reply(1.0, words * 3 + "Paris", thinking=words * 12, think_state="closed"),
+            sample.reply(float(n % 3 == 0), words * 2 + "Lyon", thinking=words * 8, think_state="closed"),
+            task=f"task {n % 9}",
+            capability=f"capability {n % 4}",
+        )
+        for n in range(1000, 3000)
+    )
+    folder = tmp_path_factory.mktemp("large")
+    return write(sample_facets.full(items=items), folder)[1]
+
+
+@pytest.fixture
+def page(chromium: Any) -> Iterator[Any]:
+    """A page on which nothing may go wrong: no error, no dialog, no request beyond the files of the report."""
+    context = chromium.new_context(viewport={"width": 1100, "height": 900}, color_scheme="light")
+    page = context.new_page()
+    page.set_default_timeout(5000)
+    faults: list[str] = []
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("dialog", lambda dialog: faults.append(dialog.message))
+    page.on("request", lambda r: None if r.url.startswith("file:") else faults.append(r.url))
+    yield page
+    assert faults == []
+    context.close()
+
+
+def shown(page: Any) -> list[str]:
+    return page.eval_on_selector_all(".items > :not([hidden])", "all => all.map(item => item.id)")
+
+
+def axe(page: Any) -> list[str]:
+    """Serious faults that axe finds; it is evaluated from outside, which the page's policy does not stop."""
+    source = importlib.resources.files(pytest.importorskip("axe_playwright_python")).joinpath("axe.min.js")
+    page.evaluate(source.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{fault['id']}: {node['target']} {node['failureSummary']}"
+        for fault in found["violations"]
+        if fault["impact"] in ("serious", "critical")
+        for node in fault["nodes"]
+    ]
+
+
+def test_hostile_replies_do_nothing(page: Any, report: str) -> None:
+    page.goto(f"{report}#items?outcome=all&task=hostile")
+    assert len(shown(page)) == len(HOSTILE)
+    page.click("#unfold")
+    page.wait_for_timeout(100)
+    assert page.evaluate("document.scripts.length") == 1
+    assert page.evaluate("document.images.length") == 0
+    assert page.evaluate("document.querySelectorAll('.items b, .items a:not([href^=\"#item-\"])').length") == 0
+    assert page.title().startswith("worse: ")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    # What is right to left stays in its own box: the labels around it read as before.
+    assert page.inner_text(f"#{sample_anchor(702)} .reply h3").startswith("Base ✓ right")
+    assert not {"\x1b", "\x07", "\x00"} & set(page.inner_text("#items"))
+
+
+def sample_anchor(number: int) -> str:
+    return f"item-s2{number:032x}"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "test"),
+    [
+        ("outcome", "lost", "item => item.dataset.change === 'lost'"),
+        ("outcome", "gained", "item => item.dataset.change === 'gained'"),
+        ("outcome", "cut", "item => item.textContent.includes('cut at the token cap')"),
+        ("capability", "general knowledge", "item => item.textContent.includes('knowledge')"),
+        ("task", "knowledge", "item => item.querySelector('.where').textContent.startsWith('knowledge')"),
+        ("behaviour", "loop", "item => /loop/.test(item.textContent)"),
+        ("text", "the second city", "item => item.textContent.includes('the second city')"),
+    ],
+)
+def test_each_filter_shows_exactly_what_it_says(page: Any, report: str, field: str, value: str, test: str) -> None:
+    page.goto(report)
+    page.check("input[value=all]")
+    if field == "outcome":
+        page.check(f"input[value={value}]")
+    elif field == "text":
+        page.fill("input[type=search]", value)
+    else:
+        page.select_option(f"select[name={field}]", value)
+    found = shown(page)
+    wanted = page.evaluate(f"[...document.querySelectorAll('.items > *')].filter({test}).map(item => item.id)")
+    assert found == wanted
+    total = page.evaluate("document.querySelectorAll('.items > *').length")
+    assert 0 < len(found) < total
+    assert page.inner_text("#shown") == f"{len(found)} of {total} shown"
+    # The address brings another reader to the same.
+    address = page.url
+    page.goto("about:blank")
+    page.goto(address)
+    assert shown(page) == found
+
+
+def test_an_address_with_nonsense_shows_the_page(page: Any, report: str) -> None:
+    page.goto(f"{report}#items?outcome=<b>&capability=none&item=nothing&x=%")
+    assert len(shown(page)) > 0
+
+
+def test_filter_and_item_are_one_address(page: Any, report: str) -> None:
+    page.goto(report)
+    page.check("input[value=gained]")
+    page.click(f"#{shown(page)[0]} > summary")
+    opened = page.evaluate("document.querySelector('.item[open]').id")
+    assert page.url.endswith(f"#items?outcome=gained&item={opened}")
+    address = page.url
+    page.goto("about:blank")
+    page.goto(address)
+    assert page.evaluate("document.querySelector('.item[open]').id") == opened
+    # A plain link to an item that the filter hides shows it all the same.
+    page.goto(f"{report}#{sample_anchor(1)}")
+    page.reload()
+    assert page.is_visible(f"#{sample_anchor(1)} .two")
+
+
+def test_keys_alone_filter_walk_and_open(page: Any, report: str) -> None:
+    page.goto(report)
+    page.focus("#filter input:checked")
+    page.keyboard.press("ArrowRight")
+    visible = shown(page)
+    assert page.evaluate("document.querySelector('#filter input:checked').value") == "lost"
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.tagName") == "SUMMARY":
+            break
+    at = "document.activeElement.parentElement.id"
+    assert page.evaluate(at) == visible[0]
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate(at) == visible[1]
+    page.keyboard.press("Enter")
+    assert page.is_visible(f"#{visible[1]} .two")
+    page.keyboard.press("End")
+    assert page.evaluate(at) == visible[-1]
+    page.keyboard.press("Home")
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.name") == "outcome"
+
+
+def test_replies_stand_side_by_side_and_one_above_the_other_on_a_phone(page: Any, report: str) -> None:
+    page.goto(f"{report}#{sample_anchor(2)}")
+    boxes = "[...document.querySelectorAll('.item[open] .reply')].map(e => e.getBoundingClientRect().toJSON())"
+    base, student = page.evaluate(boxes)
+    assert base["top"] == student["top"]
+    assert base["right"] <= student["left"]
+    assert not page.is_visible(".item[open] .thinking pre")
+    page.set_viewport_size({"width": 390, "height": 800})
+    base, student = page.evaluate(boxes)
+    assert base["bottom"] <= student["top"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_words_of_one_side_are_marked_and_the_marks_can_go(page: Any, report: str) -> None:
+    page.goto(report)
+    lines = "getComputedStyle(document.querySelector('.items mark')).textDecorationLine"
+    assert page.evaluate(lines) == "underline"
+    page.uncheck("input[name=marks]")
+    assert page.evaluate(lines) == "none"
+
+
+def test_links_from_the_page_lead_to_the_pages_beside_and_back(page: Any, large: Path) -> None:
+    page.goto(large.as_uri())
+    page.check("input[value=all]")
+    away = page.get_attribute(".items > a.item", "id")
+    page.click(".items > a.item")
+    page.wait_for_selector(".item[open]")
+    assert "/report-items/" in page.url
+    assert page.evaluate("document.querySelector('.item[open]').id") == away
+    page.click("text=Back to the report")
+    page.wait_for_selector("#verdict")
+    assert page.url == large.as_uri()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1100), ("dark", 390)])
+def test_axe_finds_nothing_serious(page: Any, report: str, scheme: str, width: int) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"{report}#{sample_anchor(2)}")
+    assert axe(page) == []
+
+
+def test_axe_finds_nothing_serious_on_a_page_beside(page: Any, large: Path) -> None:
+    page.goto((large.parent / "report-items" / "001.html").as_uri())
+    # A page of hundreds of items that are all built alike takes axe ten seconds.
+    page.evaluate("[...document.querySelectorAll('.items > :nth-child(n + 6)')].forEach(item => item.remove())")
+    page.click(".item > summary")
+    assert axe(page) == []
+
+
+def test_paper_shows_no_controls(page: Any, report: str) -> None:
+    page.goto(report)
+    page.emulate_media(media="print")
+    assert not page.is_visible("nav")
+    assert not page.is_visible("#filter")
+    assert page.is_visible("#verdict svg")
+
+
+def test_two_thousand_items_are_painted_and_filtered_at_once(page: Any, large: Path) -> None:
+    assert large.stat().st_size <= 3_000_000
+    page.goto(large.as_uri())
+    assert page.evaluate("document.querySelectorAll('.items > *').length") == 2000
+    painted = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    # From the key to the frame that shows what it did.
+    filtered = page.evaluate(
+        """async () => {
+          const box = document.querySelector("input[type=search]"), times = [];
+          document.querySelector("input[value=all]").click();
+          for (const word of ["p", "paris", "task 3", "1.0", ""]) {
+            const start = performance.now();
+            box.value = word;
+            box.dispatchEvent(new InputEvent("input", { bubbles: true }));
+            document.body.offsetHeight;
+            await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+            times.push(performance.now() - start);
+          }
+          return times;
+        }"""
+    )
+    print(f"first paint {painted:.0f} ms; filters {[round(time) for time in filtered]} ms")
+    assert painted < 1500
+    assert statistics.median(filtered) < 100
