@@ -26,6 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("run", "comparison", "simulate", "claims", "inspection"),
     ("report", "frames"),
     ("api", "verify"),
+    ("registry",),
     ("cli",),
 )
 """Lowest first. A name is a module or a package directly below `hydrometer`."""

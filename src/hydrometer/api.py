@@ -24,12 +24,11 @@ from hydrometer.report.json_report import write
 from hydrometer.result import AuditResult
 from hydrometer.run import Runner
 from hydrometer.spec import AuditSpec, Budget, ModelRef, SamplingPolicy, TemplatePolicy
-from hydrometer.store import Store
+from hydrometer.store import EVIDENCE, Store
 from hydrometer.tasks.base import FILE_PREFIX, LM_EVAL_PREFIX, Task
 from hydrometer.tasks.suites import suite as find_suite
 from hydrometer.version import __version__
 
-EVIDENCE = "evidence.sqlite"
 DEFAULT_OUT = "hydrometer-out"
 _RECORDED = ("numpy", "scipy", "jinja2", "httpx", "xllamacpp", "torch", "transformers", "peft", "gguf", "lm-eval")
 

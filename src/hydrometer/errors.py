@@ -13,7 +13,9 @@
     `-- EvidenceError               exit 1   the evidence store cannot be read or written
         |-- EvidenceBusyError                another audit is writing into the same folder
         |-- EvidenceVersionError             written by a newer version
-        `-- EvidenceCorruptError             a digest does not match its content
+        |-- EvidenceCorruptError             a digest does not match its content
+        |-- BundleError                      a bundle that is unsafe, damaged or changed: names the file in it
+        `-- RegistryError                    the registry's database is down, or holds something else
 
 An invalid *setup* (two models that were not asked the same thing) is not an error: it is the verdict
 `invalid`, exit status 12. Failures of single requests are not errors either: they become outcomes.
@@ -99,3 +101,11 @@ class EvidenceVersionError(EvidenceError):
 
 class EvidenceCorruptError(EvidenceError):
     """A stored digest does not match the content it stands for."""
+
+
+class BundleError(EvidenceError):
+    """A bundle that is unsafe, damaged or changed, or that another audit of the same id contradicts."""
+
+
+class RegistryError(EvidenceError):
+    """The database of a registry cannot be reached, or holds something else."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,9 @@ from hydrometer.errors import EvidenceCorruptError, EvidenceError, EvidenceVersi
 from hydrometer.items import Item, Request
 from hydrometer.outcomes import Completion, Finish, Grade
 from hydrometer.provenance import ModelIdentity, completion_key
+
+EVIDENCE = "evidence.sqlite"
+"""Name of the file in an `--out` folder."""
 
 APPLICATION_ID = 0x48594452
 """Marks the file as ours ("HYDR") in SQLite's own header."""
@@ -54,6 +57,20 @@ def _m001_initial(db: sqlite3.Connection) -> None:
 
 MIGRATIONS: tuple[tuple[str, Callable[[sqlite3.Connection], None]], ...] = (("m001_initial", _m001_initial),)
 """Applied in order, each once; the number of them is the file's `user_version`."""
+
+
+Row = tuple[str, tuple[str, ...]]
+"""A table and the values of one of its rows."""
+
+_PARTS = {
+    "identities": "digest IN (SELECT identity FROM completions WHERE key IN wanted_keys)",
+    "requests": "digest IN (SELECT request FROM completions WHERE key IN wanted_keys)",
+    "items": "id IN wanted_items",
+    "completions": "key IN wanted_keys",
+    "grades": "key IN wanted_keys AND item IN wanted_items",
+}
+"""Tables that travel with an audit, in the order in which their references hold, and which of their rows."""
+_COLUMNS = {"identities": 2, "requests": 2, "items": 3, "completions": 6, "grades": 4}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +211,36 @@ class Store:
                     grader=grader,
                     grade=_GRADE.validate_json(grade),
                 )
+
+    def rows(self, keys: Collection[str], items: Collection[str]) -> Iterator[Row]:
+        """Yield the stored rows behind some completions and items as they are, each table in the order of its key.
+
+        Args:
+            keys: Keys of completions; the models and the requests behind them come along.
+            items: Items; the grades of these completions on them come along.
+        """
+        with _errors(self.path):
+            for wanted, names in (("wanted_keys", keys), ("wanted_items", items)):
+                self._db.execute(f"CREATE TEMP TABLE IF NOT EXISTS {wanted}(id TEXT PRIMARY KEY)")
+                self._db.execute(f"DELETE FROM {wanted}")  # noqa: S608 - one of the two names above
+                rows = ((name,) for name in set(names))
+                self._db.executemany(f"INSERT INTO {wanted} VALUES(?)", rows)
+            for table, where in _PARTS.items():
+                query = f"SELECT * FROM {table} WHERE {where} ORDER BY 1, 2"  # noqa: S608 - both are constants
+                for row in self._db.execute(query):
+                    yield table, tuple(row)
+
+    def put_row(self, row: Row) -> None:
+        """Take over a row of another store as it is; `verify` says whether it can be believed.
+
+        Raises:
+            EvidenceCorruptError: There is no such table, or it has other columns.
+        """
+        table, values = row
+        if len(values) != _COLUMNS.get(table):
+            msg = f"evidence has no table {table[:40]!r} with {len(values)} columns: known are {', '.join(_PARTS)}"
+            raise EvidenceCorruptError(msg)
+        self._insert(table, values)
 
     def verify(self) -> list[str]:
         """Re-derive every digest from the content and return what does not match, empty if all is well."""

@@ -16,7 +16,7 @@ from hydrometer.items import Thinking
 from hydrometer.outcomes import Completion, Finish, Status
 from hydrometer.report.json_report import from_json
 from hydrometer.result import AuditResult, ItemResult, Reply
-from hydrometer.store import Store
+from hydrometer.store import EVIDENCE, Store
 from hydrometer.summary import Kept, Question, collect_items, summarise
 from hydrometer.tasks.base import LM_EVAL_PREFIX, Task
 from hydrometer.teaching import unsigned
@@ -84,13 +84,30 @@ def verify_folder(folder: Path) -> Verification:
         EvidenceError: There is nothing to check, or it cannot be read.
     """
     reports = find_reports(folder)
-    evidence = next(
-        (p for p in (reports[0].parent.parent, reports[0].parent) if (p / "evidence.sqlite").is_file()), None
+    found = [
+        _verify_store(evidence, [report for report in reports if _evidence_of(report) == evidence])
+        for evidence in dict.fromkeys(_evidence_of(report) for report in reports)
+    ]
+    return Verification(
+        completions=sum(part.completions for part in found),
+        grades=sum(part.grades for part in found),
+        reports=len(reports),
+        problems=tuple(problem for part in found for problem in part.problems),
     )
-    if evidence is None:
-        msg = f"no evidence.sqlite beside {reports[0].parent}: keep reports and evidence together"
-        raise EvidenceError(msg)
-    with Store(evidence / "evidence.sqlite", read_only=True) as store:
+
+
+def _evidence_of(report: Path) -> Path:
+    """The store of a report: its own, as an unpacked bundle has one, else the one that audits beside it share."""
+    for folder in (report.parent, report.parent.parent):
+        if (folder / EVIDENCE).is_file():
+            return folder / EVIDENCE
+    msg = f"no {EVIDENCE} beside {report.parent}: keep reports and evidence together"
+    raise EvidenceError(msg)
+
+
+def _verify_store(evidence: Path, reports: Sequence[Path]) -> Verification:
+    """Check one store and the reports made from it."""
+    with Store(evidence, read_only=True) as store:
         problems = store.verify()
         results = [(report, load_report(report)) for report in reports]
         foreign, wrong = _foreign_tasks([result for _, result in results])

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hydrometer.cli.bundle import bundle, unbundle
 from hydrometer.cli.claims import claims
 from hydrometer.cli.compare import compare
 from hydrometer.cli.detects import detects
@@ -246,12 +247,14 @@ def tasks(as_json: Json = False) -> None:
     list_tasks(as_json=as_json)
 
 
+app.command()(bundle)
 app.command()(claims)
 app.command()(compare)
 app.command()(detects)
 app.command()(inspect)
 app.command()(plan)
 app.command()(simulate)
+app.command()(unbundle)
 
 
 def _run_audit(

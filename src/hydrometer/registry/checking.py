@@ -1,0 +1,157 @@
+"""Check a bundle from a stranger: unpack it, derive everything again, in a process of its own with limits.
+
+    python -m hydrometer.registry.checking BUNDLE FOLDER
+
+Checked: every digest; that the replies of each side belong to the model that the report names; every grade from the raw
+reply; every verdict and table from the grades. Code in replies runs in the sandbox, as in an audit.
+Not checked, for nobody can: that the named model gave these replies. Whoever doubts it asks it again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from hydrometer.canon import to_plain
+from hydrometer.errors import BundleError, HydrometerError
+from hydrometer.outcomes import Status
+from hydrometer.registry.bundle import Opened, open_bundle, unpack
+from hydrometer.registry.entry import Check, Entry, entry_of
+from hydrometer.result import AuditResult, ItemResult
+from hydrometer.store import EVIDENCE, Store
+from hydrometer.tasks.base import LM_EVAL_PREFIX
+from hydrometer.verify import verify_folder
+from hydrometer.version import __version__
+
+SECONDS, MEMORY = 300, 6 << 30
+"""Most time and address space that a check may take."""
+
+_ENTRY = TypeAdapter(Entry)
+_MOST_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A bundle that was found right, unpacked.
+
+    Attributes:
+        entry: What a registry keeps of it.
+        folder: Where its files lie.
+    """
+
+    entry: Entry
+    folder: Path
+
+
+def check_bundle(path: Path, out: Path) -> Checked:
+    """Unpack a bundle below a folder and derive everything in it again.
+
+    Raises:
+        BundleError: Something does not follow from the raw replies; it is named.
+        EvidenceError: It cannot be read.
+    """
+    bundle = open_bundle(path)
+    foreign = [name for name in bundle.result.spec.tasks if name.startswith(LM_EVAL_PREFIX)]
+    if foreign:
+        # Their graders are code and data from elsewhere: a stranger must not choose what is loaded here.
+        msg = f"{path.name}: the grades of {', '.join(foreign)[:200]} cannot be derived again here"
+        raise BundleError(msg)
+    folder = unpack(bundle, out)
+    found = verify_folder(folder)
+    problems = [*_strangers(folder, bundle), *found.problems]
+    if problems:
+        more = f" (and {len(problems) - _MOST_SHOWN} more)" if len(problems) > _MOST_SHOWN else ""
+        msg = f"{path.name}: {'; '.join(problems[:_MOST_SHOWN])}{more}: the bundle was changed or its grader is another"
+        raise BundleError(msg)
+    check = Check(replies=found.completions, grades=found.grades, hydrometer=__version__)
+    return Checked(entry=entry_of(bundle.result, bundle.content, checked=check), folder=folder)
+
+
+def check_apart(path: Path, out: Path, *, seconds: int = SECONDS) -> Checked:
+    """Do the same in a process of its own, so that a bundle made to be slow or large stops nobody else.
+
+    Raises:
+        BundleError: As `check_bundle`, or it took too long or too much memory.
+    """
+    # Neither the hub is asked nor the settings of this process are known to it.
+    kept = ("PATH", "PYTHONPATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
+    environment = {name: os.environ[name] for name in kept if name in os.environ}
+    environment |= {"HF_HUB_OFFLINE": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"}
+    with tempfile.TemporaryFile() as said:
+        command = [sys.executable, "-m", __name__, str(path), str(out)]
+        try:
+            status = subprocess.run(  # noqa: S603 - our own module, with paths of our own choosing
+                command, env=environment, stdout=said, stderr=subprocess.DEVNULL, timeout=seconds, check=False
+            ).returncode
+        except subprocess.TimeoutExpired as error:
+            msg = f"{path.name}: checking it took longer than {seconds} s: refused"
+            raise BundleError(msg) from error
+        said.seek(0)
+        answer = _parse(said.read())
+    if "error" in answer:
+        raise BundleError(str(answer["error"]))
+    if status or "entry" not in answer:
+        msg = f"{path.name}: checking it ended with status {status}, it may need more memory than is allowed: refused"
+        raise BundleError(msg)
+    entry = _ENTRY.validate_json(json.dumps(answer["entry"]), strict=True)
+    return Checked(entry=entry, folder=Path(str(answer["folder"])))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Check one bundle and print what was found as JSON."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    try:
+        found = check_bundle(Path(arguments[0]), Path(arguments[1]))
+        answer: dict[str, Any] = {"entry": to_plain(found.entry), "folder": str(found.folder)}
+    except HydrometerError as error:
+        answer = {"error": str(error)}
+    sys.stdout.write(json.dumps(answer))
+    return 0
+
+
+def _strangers(folder: Path, bundle: Opened) -> list[str]:
+    """Find replies that another model gave than the one whose name the report puts on them."""
+    result = bundle.result
+    claimed = {
+        "base": (result.base.identity.digest, _keys(result, "base")),
+        "student": (result.student.identity.digest, _keys(result, "student")),
+    }
+    problems = []
+    with Store(folder / EVIDENCE, read_only=True) as store:
+        for side, (identity, keys) in claimed.items():
+            rows = (values for table, values in store.rows(keys, ()) if table == "completions")
+            others = sum(values[1] != identity for values in rows)
+            if others:
+                problems.append(f"{others} replies of the {side} are another model's than {identity}")
+    return problems
+
+
+def _keys(result: AuditResult, side: str) -> set[str]:
+    replies = (_reply(item, side) for item in result.items)
+    return {reply.key for reply in replies if reply.status is not Status.ENGINE_ERROR}
+
+
+def _reply(item: ItemResult, side: str) -> Any:
+    return item.base if side == "base" else item.student
+
+
+def _parse(said: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(said)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
