@@ -1,14 +1,17 @@
-"""Speed of the behaviour detectors: megabytes of reply text per second of one core, all together and each.
+"""Speed of graders and behaviour detectors: megabytes of reply text per second of one core, all together and each.
 
     python bench/behaviours.py [--replies 2000]
 
-Ordinary replies of all styles, a reply of 130 kB, and hostile text. Target: at least 5 MB/s together, and a reply of
-130 kB well below a second.
+Ordinary replies of all styles, a reply of 130 kB, and hostile text. Target: at least 5 MB/s for one grade and all
+behaviours of a reply together, and a reply of 130 kB well below a second. The grader is each task's in turns, but for
+`code_functions`: its time is that of starting a sandbox (bench/RESULTS.md). That of `competition_math` is math-verify's,
+so the sum is given with and without it.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import random
 import sys
 import time
@@ -17,6 +20,8 @@ from pathlib import Path
 
 from hydrometer.behaviours.base import Observed
 from hydrometer.behaviours.registry import BEHAVIOURS, find
+from hydrometer.catalog import TASKS, load_task
+from hydrometer.items import Kind
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
 
@@ -39,7 +44,16 @@ def main() -> None:
     for behaviour in BEHAVIOURS:
         spent = seconds(lambda reply, b=behaviour: b.detect(reply), replies)  # type: ignore[misc]
         print(f"  {behaviour.name:28s} {size / spent / 1e6:9.1f} MB/s")
-    print(f"  {'all together':28s} {size / seconds(find, replies) / 1e6:9.1f} MB/s")
+    found = seconds(find, replies)
+    print(f"  {'all together':28s} {size / found / 1e6:9.1f} MB/s")
+    graded = graders(replies)
+    for name, spent in graded.items():
+        print(f"  grader of {name:18s} {size / spent / 1e6:9.1f} MB/s")
+    for what, left_out in (("all", set[str]()), ("but math-verify", {"competition_math"})):
+        rest = [spent for name, spent in graded.items() if name not in left_out]
+        grade = sum(rest) / len(rest)
+        print(f"  {f'one grade, {what}':28s} {size / grade / 1e6:9.1f} MB/s")
+        print(f"  {f'and all behaviours, {what}':28s} {size / (grade + found) / 1e6:6.1f} MB/s")
     for name, reply in single(maker).items():
         spent = seconds(find, [reply])
         print(
@@ -52,6 +66,19 @@ def seconds(call: Callable[[Observed], object], replies: list[Observed]) -> floa
     for reply in replies:
         call(reply)
     return max(1e-9, time.process_time() - start)
+
+
+def graders(replies: list[Observed]) -> dict[str, float]:
+    """Return the seconds that the grader of each generating task takes for all replies."""
+    spent = {}
+    for name in TASKS:
+        task = load_task(name)
+        if task.kind is Kind.CHOICES or task.unavailable() or name == "code_functions":
+            continue
+        items = itertools.cycle(task.items(40, 1))
+        task.grade(next(items), "The answer is 4.")
+        spent[name] = seconds(lambda reply, t=task, i=items: t.grade(next(i), reply.answer), replies)  # type: ignore[misc]
+    return spent
 
 
 def single(maker: Maker) -> dict[str, Observed]:

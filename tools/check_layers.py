@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent / "src" / "hydrometer"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "canon", "version", "progress"),
+    ("errors", "canon", "letters", "version", "progress"),
     ("items",),
     ("outcomes", "spec", "provenance"),
     ("templates", "graders", "behaviours", "checkpoint", "stats", "sandbox", "shares"),

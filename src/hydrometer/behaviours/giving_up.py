@@ -8,6 +8,7 @@ from hydrometer.behaviours.base import Behaviour, Observed, Sign
 from hydrometer.behaviours.leaving_off import leaves_off
 from hydrometer.behaviours.refusal import looks_refused
 from hydrometer.behaviours.segments import fences, shortened, visible
+from hydrometer.letters import lowered
 from hydrometer.outcomes import Finish
 
 _NOTHING = re.compile(r"[\s\u200b\u200c\u200d\u2060\ufeff]*")
@@ -31,7 +32,6 @@ _STOPS = re.compile(
     rf"|(?:for|with) {_REST})"
     r"|i (?:can(?:['’]t|not)|could not|couldn['’]t|am unable to|was unable to|was not able to|did not|didn['’]t|did not manage to|didn['’]t manage to) (?:finish|complete|continue|go on|get through|reach the end|do (?:the rest|more|all))"
     r"|i give up|i(?:['’]m| am) giving up|(?:i(?:['’]m| am)|run|ran|running) out of (?:space|room|time|tokens))",
-    re.IGNORECASE,
 )
 _ELIDED = re.compile(
     r"(?:#|//|/\*|--|<!--|\[|\(|\.\.\.|…)\s{0,3}(?:\.\.\.|…)?\s{0,3}(?:the )?(?:rest of (?:the "
@@ -40,7 +40,6 @@ _ELIDED = re.compile(
     r"|(?:your )?(?:code|implementation|logic) (?:goes )?here|continue(?:s|d)? (?:similarly|likewise"
     r"|in the same)"
     r"|similar(?:ly)? for the (?:rest|others?)|and so on for (?:the|all)|(?:and )?\d{1,4} (?:more|further|other|additional) \w+)",
-    re.IGNORECASE,
 )
 _AND_SO_ON = re.compile(r"(?:\band so (?:on|forth)|\betc|\bet cetera|\.\.\.|…)[.)\s]*\Z", re.IGNORECASE)
 _WANTS_ALL = re.compile(
@@ -133,8 +132,8 @@ SAYS_UNKNOWN = Behaviour(
 
 def _left_undone(text: str, asked: str) -> Sign | None:
     tail = text[-_END:]
-    found = _STOPS.search(tail)
-    if found and found[0].lower() not in asked.lower() and not _spoken(tail, found) and not _explains(tail, found):
+    found = _STOPS.search(lowered(tail))
+    if found and found[0] not in asked.lower() and not _spoken(tail, found) and not _explains(tail, found):
         return Sign("leaves the work undone", shortened(tail[found.start() :]))
     elided = _elided(text)
     if elided:
@@ -150,11 +149,16 @@ def _left_undone(text: str, asked: str) -> Sign | None:
 def _elided(text: str) -> str:
     """A comment that stands for code nobody wrote; within code, or in brackets at the end of a text."""
     for block in fences(text):
-        found = _ELIDED.search(block.body[-20_000:])
+        found = block.body and _matched(_ELIDED, block.body[-20_000:])
         if found:
-            return found[0]
-    found = _ELIDED.search(text[-200:])
-    return found[0] if found else ""
+            return found
+    return _matched(_ELIDED, text[-200:])
+
+
+def _matched(pattern: re.Pattern[str], text: str) -> str:
+    """Return what an expression in lower case finds in a text, as it stands there."""
+    found = pattern.search(lowered(text))
+    return text[found.start() : found.end()] if found else ""
 
 
 def _spoken(tail: str, found: re.Match[str]) -> bool:
@@ -164,7 +168,7 @@ def _spoken(tail: str, found: re.Match[str]) -> bool:
 
 def _explains(tail: str, found: re.Match[str]) -> bool:
     """Whether "due to length" and the like speak of the subject: then more than a sentence follows, or no verb of ours."""
-    words = found[0].lower()
+    words = found[0]
     if re.search(r"to (?:list|write|show|include|enumerate|print)\Z|\A(?:would|will) be too", words):
         return False
     if not words.startswith(("due to", "owing to", "because of", "would be", "will be", "too ")):

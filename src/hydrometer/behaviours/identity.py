@@ -61,7 +61,7 @@ def detect(observed: Observed) -> Sign | None:
     """Say whom the reply claims to be, or to come from; a name that the system message gave is none."""
     text = visible(observed)[:_LOOKED_AT]
     low = text.lower()
-    if not any(name in low for name in _HINTS):
+    if not any(map(low.__contains__, _HINTS)):
         return None
     for found in _CLAIM.finditer(text):
         if not _given(found[1], observed) and (_MACHINE.match(found[2]) or _WHO.search(observed.asked)):

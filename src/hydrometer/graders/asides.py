@@ -6,11 +6,12 @@ import re
 from collections.abc import Sequence
 
 from hydrometer.graders.text import pick_option
+from hydrometer.letters import lowered
 
 VERSION = 1
 
 _CLAUSE = re.compile(r"(?<=[.,;:!?()\n])\s*|\s(?=(?:but|although|though|whereas|instead of|rather than)\b)")
-_NOT = re.compile(r"\bnot\b|n['’]t\b|\binstead of\b|\brather than\b|\bno longer\b", re.IGNORECASE)
+_NOT = re.compile(r"\bnot\b|n['’]t\b|\binstead of\b|\brather than\b|\bno longer\b")
 _LOOK = 8000
 """How much of the end of a reply is read."""
 
@@ -24,8 +25,14 @@ def pick_main(reply: str, options: Sequence[str], aside: re.Pattern[str]) -> str
     Args:
         reply: The reply; its last 8,000 characters are read.
         options: All answers that the question allows.
-        aside: Words that mark a clause as beside the point, such as `first` or `in reality`.
+        aside: Words that mark a clause as beside the point, such as `first` or `in reality`, in lower case.
     """
-    clauses = [clause for clause in _CLAUSE.split(reply[-_LOOK:]) if not _NOT.search(clause)]
-    main = " ".join(clause for clause in clauses if not aside.search(clause))
-    return pick_option(main, options) or pick_option(" ".join(clauses), options)
+    tail = reply[-_LOOK:]
+    clauses = _CLAUSE.split(tail)
+    if _NOT.search(lowered(tail)):
+        clauses = [clause for clause in clauses if not _NOT.search(clause.lower())]
+    main = clauses
+    if aside.search(lowered(tail)):
+        main = [clause for clause in clauses if not aside.search(clause.lower())]
+    found = pick_option(" ".join(main), options)
+    return found if found or main is clauses else pick_option(" ".join(clauses), options)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from hydrometer.letters import lowered
+
 VERSION = 1
 
 _NOT = r"(?:n['’]t|\s+not)"
@@ -19,18 +21,15 @@ _UNKNOWN = re.compile(
     r"|\b(?:unable|impossible|not able) to (?:tell|say|determine|know|answer|find)\b|\bunknown\b|\bunspecified\b"
     r"|\bnot (?:mentioned|stated|given|specified|said|provided|in the text)\b|\bnobody knows\b|\bno idea\b"
     r"|\bnever heard of\b",
-    re.IGNORECASE,
 )
 _DENIAL = re.compile(
     rf"\b(?:do(?:es)?|did|has|have|had|is|are|was|were|could|can){_NOT}\b|\bcannot\b|\bnever\b"
     r"|\bno (?:such|real|actual|record\w*|evidence|country|city|element|novel|book)\b|\b(?:has|have|had|with) no\b"
     r"|\bthere(?: is|['’]s| are) no\b|\b(?:fictional|fictitious|imaginary|made[- ]up|fake|false|nonsens\w*|impossible"
     r"|unreal|mistaken|misconception|nonexistent|non-existent|zero|none)\b|\bnot (?:an? )?(?:real|true|actual)\b",
-    re.IGNORECASE,
 )
 _HEDGE = re.compile(
     r"\b(?:may|might|could|perhaps|possibly|probably|likely|maybe|guess|assum\w+|if|such as|whether|would)\b",
-    re.IGNORECASE,
 )
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+|,? (?:but|so) |; ")
 _LOOK = 3000
@@ -39,12 +38,12 @@ _LOOK = 3000
 
 def says_unknown(reply: str) -> bool:
     """Whether a reply says that the answer is not known, or not told; a mere refusal to help does not say so."""
-    return bool(_UNKNOWN.search(reply[:_LOOK]))
+    return bool(_UNKNOWN.search(lowered(reply[:_LOOK])))
 
 
 def denies(reply: str) -> bool:
     """Whether a reply rejects what the question takes for granted, or says that it is not known."""
-    return bool(_DENIAL.search(reply[:_LOOK])) or says_unknown(reply)
+    return bool(_DENIAL.search(lowered(reply[:_LOOK]))) or says_unknown(reply)
 
 
 def claims_after_all(reply: str, options: Sequence[str]) -> str:
@@ -57,15 +56,17 @@ def claims_after_all(reply: str, options: Sequence[str]) -> str:
         reply: The reply.
         options: What could be made up.
     """
+    if not says_unknown(reply):
+        return ""
     admitted = False
-    for sentence in _SENTENCE.split(reply[:_LOOK]):
+    for sentence in map(str.lower, _SENTENCE.split(reply[:_LOOK])):
         if _UNKNOWN.search(sentence):
             admitted = True
         elif admitted and not _HEDGE.search(sentence):
             named = [
                 option
                 for option in options
-                if re.search(rf"\b{re.escape(option)}\b", sentence, re.IGNORECASE)
+                if option.lower() in sentence and re.search(rf"\b{re.escape(option.lower())}\b", sentence)
             ]
             if named:
                 return named[0]

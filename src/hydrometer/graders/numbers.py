@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+from hydrometer.letters import lowered
 from hydrometer.outcomes import Grade
 
 VERSION = 1
@@ -21,9 +22,10 @@ _NUMBER = re.compile(
 )
 _BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
 _MARKER = re.compile(
-    r"\b(?:answer|result)\b[*_\s]*(?:(?:is|was|equals|[:=])[*_:=\s]*|(?=[$€£]?[-−]?\d))", re.IGNORECASE
+    r"\b(?:answer|result)\b[*_\s]*(?:(?:is|was|equals|[:=])[*_:=\s]*|(?=[$€£]?[-−]?\d))"
 )
 _ENUMERATOR = re.compile(r"^[ \t]*\d{1,2}[.)][ \t]+(?=\S)", re.MULTILINE)
+_MINUS = re.compile(r"[-−](?=[$€£]?\d)")
 _SUM = re.compile(r"[\d.,]+\s*(?:[-−+*/x×÷=]|plus|minus|times|divided by)\s*[$€£]?[-−]?\d")
 _MARKERS, _LOOK = 20, 2000
 """Last markers that are looked behind, and how far: a reply that repeats "Answer:" for ever must not take as long."""
@@ -43,15 +45,20 @@ def find_numbers(text: str) -> list[Decimal]:
 
 def final_number(reply: str) -> Decimal | None:
     """Return the number that a reply gives as its answer, None if it holds none."""
-    boxed = [found for content in _BOXED.findall(reply) for found in find_numbers(content)[-1:]]
-    if boxed:
-        return boxed[-1]
-    for match in list(_MARKER.finditer(reply))[: -_MARKERS - 1 : -1]:
+    if "\\boxed{" in reply:
+        boxed = [found for content in _BOXED.findall(reply) for found in find_numbers(content)[-1:]]
+        if boxed:
+            return boxed[-1]
+    for match in list(_MARKER.finditer(lowered(reply)))[: -_MARKERS - 1 : -1]:
         found = _behind_marker(reply[match.end() : match.end() + _LOOK])
         if found is not None:
             return found
-    numbers = find_numbers(reply)
-    return numbers[-1] if numbers else _in_words(reply)
+    # No number goes over two lines, so the last one is looked for from the end.
+    for line in reversed(_without_noise(_ENUMERATOR.sub("", reply)).splitlines()):
+        found_here = list(_NUMBER.finditer(line))
+        if found_here:
+            return _value(found_here[-1])
+    return _in_words(reply)
 
 
 def grade_number(reply: str, wanted: int | Decimal) -> Grade:
@@ -82,7 +89,15 @@ def _numbers(text: str) -> list[Decimal]:
 def _without_noise(text: str) -> str:
     # "20-5" and "20 -5" are subtractions: a minus behind a number or a bracket is no sign.
     plain = text.replace("\\$", "$").replace("**", "")
-    return re.sub(r"(?<=[\w)])(\s*)[-−](?=[$€£]?\d)", r"\1- ", plain)
+    return _MINUS.sub(_spaced, plain) if "-" in plain or "−" in plain else plain
+
+
+def _spaced(minus: re.Match[str]) -> str:
+    """Take a minus from its number where something stands before it that it can be subtracted from."""
+    text, at = minus.string, minus.start() - 1
+    while at >= 0 and text[at].isspace():
+        at -= 1
+    return "- " if at >= 0 and (text[at].isalnum() or text[at] in "_)") else minus[0]
 
 
 def _value(match: re.Match[str]) -> Decimal:

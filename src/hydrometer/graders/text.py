@@ -6,13 +6,15 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from hydrometer.letters import lowered
 from hydrometer.outcomes import Grade
 
 VERSION = 1
 
 _QUOTES = {"“": '"', "”": '"', "‘": "'", "’": "'", "`": "'"}
 _PAIRS = (('"', '"'), ("'", "'"), ("“", "”"), ("‘", "’"), ("`", "`"), ("**", "**"))
-_MARKER = re.compile(r"\banswer\b[*_\s]*(?:is\b|[:=])[*_:\s]*", re.IGNORECASE)
+_MARKER = re.compile(r"\banswer\b[*_\s]*(?:is\b|[:=])[*_:\s]*")
+"""For texts in lower case."""
 _MARKERS, _LOOK = 20, 4000
 """Last markers that are looked behind, and how far: a reply that repeats itself for ever must not take as long."""
 
@@ -50,7 +52,7 @@ def strip_echo(reply: str, prompt: str) -> str:
 
 def yes_or_no(reply: str) -> str | None:
     """Return `yes` or `no`: the one that a reply begins with or marks as its answer, else the last one in it."""
-    for match in list(_MARKER.finditer(reply))[: -_MARKERS - 1 : -1]:
+    for match in list(_MARKER.finditer(lowered(reply)))[: -_MARKERS - 1 : -1]:
         if said := _YES_NO.match(reply, match.end()):
             return said[1].lower()
     # "Yes, there is no charge" says yes: the first word is the answer, whatever words follow.
@@ -63,7 +65,7 @@ def yes_or_no(reply: str) -> str | None:
 
 def find_last(reply: str, pattern: re.Pattern[str]) -> str:
     """Return the match behind the last "answer is" or "Answer:", else the last one of all, `""` without any."""
-    marks = list(_MARKER.finditer(reply))
+    marks = list(_MARKER.finditer(lowered(reply)))
     behind = pattern.search(reply, marks[-1].end()) if marks else None
     if behind:
         return behind[0]
@@ -82,7 +84,7 @@ def pick_option(reply: str, options: Sequence[str], cue: str = "") -> str | None
         options: All answers that the question allows, matched as whole words without case.
         cue: The asked-for word, such as `tallest`: "Anna is the tallest, because she is taller than Ben".
     """
-    for match in list(_MARKER.finditer(reply))[: -_MARKERS - 1 : -1]:
+    for match in list(_MARKER.finditer(lowered(reply)))[: -_MARKERS - 1 : -1]:
         named = _mentions(reply[match.end() : match.end() + _LOOK], options)
         if named:
             return named[0][1]
@@ -135,9 +137,12 @@ def _beside(reply: str, options: Sequence[str], cue: str) -> str | None:
 
 
 def _mentions(text: str, options: Sequence[str]) -> list[tuple[int, str]]:
+    # Most options do not occur: that is seen faster without an expression.
+    low = lowered(text)
     found = [
         (match.start(), option)
         for option in options
+        if option.lower() in low
         for match in re.finditer(rf"(?<!\w)(?<!\bnot ){re.escape(option)}(?!\w)", text, re.IGNORECASE)
     ]
     return sorted(found)

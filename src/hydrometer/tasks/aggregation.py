@@ -20,7 +20,7 @@ from hydrometer.tasks.long_texts import LOG, Size, hide, size, words
 
 _KINDS = ("latest", "count", "sum")
 _EARLIER = re.compile(
-    r"\b(?:first|earlier|before|previous\w*|original\w*|initially|then|from)\b", re.IGNORECASE
+    r"\b(?:first|earlier|before|previous\w*|original\w*|initially|then|from)\b"
 )
 _NUMBERS = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",

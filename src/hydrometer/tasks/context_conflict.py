@@ -23,8 +23,7 @@ from hydrometer.tasks.minimal_pairs import PASSING
 
 _TIERS = ("one sentence", "in passing", "beside the truth", "1k tokens")
 _ASIDE = re.compile(
-    r"\b(?:in reality|in real life|real world|actual\w*|in fact|really|normal\w*|usual\w*|known|truth|many books)\b",
-    re.IGNORECASE,
+    r"\b(?:in reality|in real life|real world|actual\w*|in fact|really|normal\w*|usual\w*|known|truth|many books)\b"
 )
 _CLOSING = (
     "Answer from the story alone, even where it differs from the real world. Reply in one short sentence."

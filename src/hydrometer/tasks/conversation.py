@@ -24,7 +24,7 @@ _TURNS, _KINDS = (3, 5, 7, 10), ("told", "corrected", "promised", "ordered")
 _MANY = 7
 """From so many turns on a fact is corrected twice, and an order replaced by another."""
 
-_OLD = re.compile(r"\b(?:first|earlier|before|previous\w*|original\w*|initially|used to)\b", re.IGNORECASE)
+_OLD = re.compile(r"\b(?:first|earlier|before|previous\w*|original\w*|initially|used to)\b")
 
 
 class Conversation(RepliedTask):

@@ -106,4 +106,6 @@ def _plain(text: str, code: str) -> str:
     """Return a text without accents, and with Chinese characters apart, so that each is a word of its own."""
     if code == "zh":
         return " ".join(text)
+    if text.isascii():
+        return text
     return "".join(char for char in unicodedata.normalize("NFD", text) if not unicodedata.combining(char))
