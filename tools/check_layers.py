@@ -16,7 +16,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("items",),
     ("outcomes", "spec", "provenance"),
     ("templates", "graders", "behaviours", "checkpoint", "stats", "sandbox", "shares"),
-    ("style",),
+    ("style", "surface"),
     ("tasks", "engines"),
     ("result", "detects", "sampling", "catalog", "refs", "store", "logs"),
     ("grading", "plan", "pairing"),

@@ -1,6 +1,7 @@
 """What the files of two models say about each other, before one token is generated.
 
-Lineage, kind of edit and parts, each with an answer and the number that decides it. No inference, no torch.
+Lineage, kind of edit, parts, and what stands around the weights, each with an answer and the value that decides it. No
+inference, no torch.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from hydrometer.errors import ModelError, UnreadableModelError
 from hydrometer.progress import Progress, Silent
 from hydrometer.refs import parse_ref
 from hydrometer.spec import ModelRef
+from hydrometer.surface.files import read_surface
+from hydrometer.surface.look import Surface, look_at_surface
 
 Answer = Literal["confirmed", "contradicted", "insufficient", "not testable from files"]
 
@@ -62,7 +65,7 @@ class Question:
     """One question with its answer.
 
     Attributes:
-        name: `lineage`, `edit`, `parts` or `teacher`.
+        name: `lineage`, `edit`, `parts`, `teacher`, or a topic of `surface`.
         answer: The verdict word.
         text: The answer in words, with the number that decides it.
     """
@@ -84,6 +87,7 @@ class Inspection:
         candidates: The same for other models, the nearest first.
         edit: What was done to the base; None if that was not asked or the two are unrelated.
         ledger: The parts.
+        surface: Tokenizer, template, settings, recipe and licence.
         remarks: What is odd about the files themselves.
     """
 
@@ -94,6 +98,7 @@ class Inspection:
     candidates: tuple[Lineage, ...]
     edit: Edit | None
     ledger: Ledger
+    surface: Surface
     remarks: tuple[str, ...]
 
     @property
@@ -140,13 +145,21 @@ def inspect(
     try:
         with ExitStack() as stack:
             sides = [take_inventory(stack.enter_context(closing(open_source(ref))), ref.text) for ref in refs]
-            return _inspect(sides, _files(refs[1]), progress or Silent(), quick=quick, full=full)
+            # First of all: a file that is built to do harm ends the inspection at once.
+            surface = _surface(refs, sides, quick=quick)
+            return _inspect(sides, surface, _files(refs[1]), progress or Silent(), quick=quick, full=full)
     except ModelError as error:
         raise UnreadableModelError(str(error)) from error
 
 
 def _inspect(
-    sides: Sequence[Inventory], files: list[str] | None, progress: Progress, *, quick: bool, full: bool
+    sides: Sequence[Inventory],
+    surface: Surface,
+    files: list[str] | None,
+    progress: Progress,
+    *,
+    quick: bool,
+    full: bool,
 ) -> Inspection:
     base, student, *others = sides
     progress.start("lineage", 1 + len(others))
@@ -167,12 +180,13 @@ def _inspect(
     return Inspection(
         base=_side(base),
         student=_side(student),
-        questions=tuple(_questions(lineage, ranked, edit, ledger)),
+        questions=tuple(_questions(lineage, ranked, edit, ledger, surface)),
         lineage=lineage,
         candidates=ranked,
         edit=edit,
         ledger=ledger,
-        remarks=tuple(_remarks(sides)),
+        surface=surface,
+        remarks=(*_remarks(sides), *surface.remarks),
     )
 
 
@@ -191,6 +205,8 @@ def to_json(result: Inspection) -> dict[str, Any]:
         "parts": to_plain(result.ledger.parts),
         "faults": list(result.ledger.faults),
         "notes": list(result.ledger.notes),
+        "surface": {topic.name: to_plain(topic.findings) for topic in result.surface.topics},
+        "risks": to_plain(result.surface.risks),
         "remarks": list(result.remarks),
     }
 
@@ -210,6 +226,13 @@ def _edit(
         progress.advance()
 
     return find_edit(base, student, pairing, others, full=full, advance=advance)
+
+
+def _surface(refs: Sequence[ModelRef], sides: Sequence[Inventory], *, quick: bool) -> Surface:
+    base, student = (
+        read_surface(ref, side.source, tokenizer=not quick) for ref, side in zip(refs[:2], sides[:2], strict=True)
+    )
+    return look_at_surface(base, student, dtypes=(_side(sides[0]).dtype, _side(sides[1]).dtype), quick=quick)
 
 
 def _files(ref: ModelRef) -> list[str] | None:
@@ -245,7 +268,7 @@ def _remarks(sides: Sequence[Inventory]) -> Iterator[str]:
 
 
 def _questions(
-    lineage: Lineage, candidates: Sequence[Lineage], edit: Edit | None, ledger: Ledger
+    lineage: Lineage, candidates: Sequence[Lineage], edit: Edit | None, ledger: Ledger, surface: Surface
 ) -> Iterator[Question]:
     yield _lineage_question(lineage, candidates)
     if edit is not None:
@@ -258,6 +281,8 @@ def _questions(
     else:
         parts = ", ".join(f"{part.name} {part.state}" for part in ledger.parts)
         yield Question(name="parts", answer="confirmed", text=parts)
+    for topic in surface.topics:
+        yield Question(name=topic.name, answer=topic.answer, text=topic.text)
     yield Question(
         name="teacher",
         answer="not testable from files",

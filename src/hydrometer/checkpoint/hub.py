@@ -60,15 +60,25 @@ class HubFolder:
             ModelError: The file is damaged, too large, no object, or the repository is not there.
             EngineUnavailableError: The hub cannot be reached.
         """
+        raw = self.read(name, json_limit(name))
+        return None if raw is None else parse_json(raw, name, f"{self.label}/{name}")
+
+    def read(self, name: str, most: int) -> bytes | None:
+        """Return the content of a small file, None if there is no such file.
+
+        Raises:
+            ModelError: It is larger, or the repository is not there.
+            EngineUnavailableError: The hub cannot be reached.
+        """
         where = f"{self.label}/{name}"
         try:
-            raw = self._whole(name, where)
+            raw = self._whole(name, where, most)
         except MissingFileError:
             return None
-        if len(raw) > json_limit(name):
-            msg = f"{where}: more than {json_limit(name)} bytes are too many for such a file: do not use this model"
+        if len(raw) > most:
+            msg = f"{where}: more than {most} bytes are too many for such a file: do not use this model"
             raise ModelError(msg)
-        return parse_json(raw, name, where)
+        return raw
 
     def open(self, name: str, head: int = 0) -> RemoteFile | None:
         """Open a file with one request for its start, None if there is no such file.
@@ -96,11 +106,11 @@ class HubFolder:
         except LOST:
             return []
 
-    def _whole(self, name: str, where: str) -> bytes:
+    def _whole(self, name: str, where: str, most: int) -> bytes:
         url = self._url(name)
         place = url
         for _ in range(TRIES + _REDIRECTS):
-            answer = self.web.ask(place, url, json_limit(name) + 1)
+            answer = self.web.ask(place, url, most + 1)
             self._pin(answer.headers.get("x-repo-commit", ""))
             if answer.status in {301, 302, 303, 307, 308}:
                 place = follow(place, answer.headers.get("location", ""), where)

@@ -8,7 +8,7 @@ from pathlib import Path
 from hydrometer.checkpoint.adapter_files import open_gguf_lora, open_peft
 from hydrometer.checkpoint.gguf_source import GgufSource, open_gguf
 from hydrometer.checkpoint.hub import HubFolder
-from hydrometer.checkpoint.places import PICKLES, LocalFolder
+from hydrometer.checkpoint.places import PICKLES, Folder, LocalFolder
 from hydrometer.checkpoint.safetensors_source import SafetensorsSource, open_safetensors
 from hydrometer.checkpoint.source import TensorSource
 from hydrometer.errors import ModelError
@@ -45,14 +45,19 @@ def open_source(ref: ModelRef) -> TensorSource:
         raise
 
 
-def _open_base(ref: ModelRef) -> GgufSource | SafetensorsSource:
+def locate(ref: ModelRef) -> tuple[Folder, str]:
+    """Return the folder that holds a model's files, and the name of its GGUF file, `""` for safetensors.
+
+    Raises:
+        ModelError: It names no model whose files can be read.
+    """
     path = Path(ref.target)
     if ref.text.startswith(HUB) or not path.exists():
-        return _open_hub(ref)
+        return _repository(ref.target, ref.text)
     if path.is_dir():
-        return open_safetensors(LocalFolder(path))
+        return LocalFolder(path), ""
     if path.suffix.lower() == ".gguf":
-        return open_gguf(*_file_here(path))
+        return _file_here(path)
     if path.suffix.lower() in PICKLES:
         msg = f"{path}: pickles run code when they are opened and are refused: convert it with safetensors first"
     elif path.suffix.lower() == ".safetensors":
@@ -62,8 +67,19 @@ def _open_base(ref: ModelRef) -> GgufSource | SafetensorsSource:
     raise ModelError(msg)
 
 
-def _open_hub(ref: ModelRef) -> GgufSource | SafetensorsSource:
-    folder, file = _repository(ref.target, ref.text)
+def locate_adapter(adapter: str) -> Folder:
+    """Return the folder that holds an adapter, be it in PEFT's format or a GGUF file.
+
+    Raises:
+        ModelError: It is no name that the hub has.
+    """
+    if adapter.startswith(HUB):
+        return _repository(adapter, adapter)[0]
+    return _file_here(Path(adapter))[0] if adapter.lower().endswith(".gguf") else LocalFolder(Path(adapter))
+
+
+def _open_base(ref: ModelRef) -> GgufSource | SafetensorsSource:
+    folder, file = locate(ref)
     return open_gguf(folder, file) if file else open_safetensors(folder)
 
 
@@ -95,5 +111,4 @@ def _with_adapter(base: GgufSource | SafetensorsSource, adapter: str) -> TensorS
     if is_gguf:
         place = _repository(adapter, adapter) if adapter.startswith(HUB) else _file_here(Path(adapter))
         return open_gguf_lora(base, *place)
-    folder = _repository(adapter, adapter)[0] if adapter.startswith(HUB) else LocalFolder(Path(adapter))
-    return open_peft(base, folder)
+    return open_peft(base, locate_adapter(adapter))

@@ -16,7 +16,8 @@ MAX_JSON = 25_000_000
 """Bytes of a JSON file; the index of the largest mixtures of experts has 20 million."""
 
 _MAX_PARTS = 200_000
-_TOKENIZER, _MAX_TOKENIZER, _MAX_MERGES = "tokenizer.json", 200_000_000, 3_000_000
+# The largest in use, with 262,144 tokens and as many merges in pairs, has 33 MB and 515,000 parts.
+_TOKENIZER, _MAX_TOKENIZER, _MAX_MERGES = "tokenizer.json", 48_000_000, 1_000_000
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 """Files that run code when they are opened; never opened here."""
 
@@ -34,6 +35,18 @@ class Folder(Protocol):
 
         Raises:
             ModelError: The file is damaged, too large, or no object.
+        """
+        ...
+
+    def read(self, name: str, most: int) -> bytes | None:
+        """Return the content of a small file, None if there is no such file.
+
+        Args:
+            name: A plain name.
+            most: Bytes that it may have.
+
+        Raises:
+            ModelError: It cannot be read, or is larger.
         """
         ...
 
@@ -71,19 +84,27 @@ class LocalFolder:
         Raises:
             ModelError: The file is damaged, too large, no object, or a link out of the folder.
         """
+        raw = self.read(name, json_limit(name))
+        return None if raw is None else parse_json(raw, name, str(self.path / name))
+
+    def read(self, name: str, most: int) -> bytes | None:
+        """Return the content of a small file, None if there is no such file.
+
+        Raises:
+            ModelError: It cannot be read, is larger, or is a link out of the folder.
+        """
         path = self.find(name)
         if path is None:
             return None
         try:
             size = path.stat().st_size
-            if size > json_limit(name):
+            if size > most:
                 msg = f"{path}: {size} bytes are too many for such a file: do not use this model"
                 raise ModelError(msg)
-            raw = path.read_bytes()
+            return path.read_bytes()
         except OSError as error:
             msg = f"{path}: cannot be read: {error.strerror or error}"
             raise ModelError(msg) from error
-        return parse_json(raw, name, str(path))
 
     def open(self, name: str, head: int = 0) -> LocalFile | None:
         """Open a file, None if there is no such file.

@@ -7,22 +7,14 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any
 
-import yaml
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from hydrometer.checkpoint.cards import listed, split_card
 from hydrometer.claims.benchmarks import find_mentions
 from hydrometer.claims.model import Card, Claim, ClaimKind, Unread
 from hydrometer.claims.sentences import claims_in
 from hydrometer.claims.tables import Names, claims_of_table
-from hydrometer.errors import CardError
-
-LARGEST = 2_000_000
-"""Characters of a card; no card is longer, and what is longer is no card."""
-
-_FRONT = re.compile(r"\A\ufeff?---[ \t]*\n(?P<yaml>.*?)\n---[ \t]*(?:\n|\Z)", re.DOTALL)
-_ALIAS = re.compile(r"(?m)(?:^|[\s,\[:-])\*\w")
-_MARKS = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 
 
 def read_card(text: str, source: str) -> Card:
@@ -35,16 +27,10 @@ def read_card(text: str, source: str) -> Card:
     Raises:
         CardError: It is no card: too long, or its front matter cannot be read.
     """
-    if len(text) > LARGEST:
-        msg = f"{source} has {len(text):,} characters: no model card is longer than {LARGEST:,}"
-        raise CardError(msg)
-    text = _MARKS.sub("", text.replace("\r\n", "\n").replace("\0", "\ufffd"))
-    front = _FRONT.match(text)
-    data = _front_matter(front["yaml"], source) if front else {}
-    body = text[front.end() :] if front else text
-    offset = text[: front.end()].count("\n") if front else 0
-    reader = _Reader(_names(data, source), offset)
-    reader.read(body)
+    card = split_card(text, source)
+    data = dict(card.front)
+    reader = _Reader(_names(data, source), card.offset)
+    reader.read(card.body)
     claims = [*_metadata(data), *reader.claims]
     # A method is claimed once, however often the text speaks of it; the first mention with its rank stands.
     unique: dict[tuple[object, ...], Claim] = {}
@@ -184,42 +170,27 @@ def _plain(token: Token) -> str:
     return "".join(parts)
 
 
-def _front_matter(text: str, source: str) -> dict[str, Any]:
-    if _ALIAS.search(text) and len(_ALIAS.findall(text)) > 20:
-        # A few lines of aliases can stand for billions of values.
-        msg = f"{source}: the front matter is full of YAML aliases, which no card needs"
-        raise CardError(msg)
-    try:
-        data = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        where = getattr(error, "problem_mark", None)
-        line = f" in line {where.line + 2}" if where else ""
-        msg = f"{source}: the front matter is no YAML{line}"
-        raise CardError(msg) from error
-    return data if isinstance(data, dict) else {}
-
-
 def _names(data: dict[str, Any], source: str) -> Names:
-    bases = tuple(str(name).rpartition("/")[2] for name in _listed(data.get("base_model")))
-    named = [str(_mapping(row).get("name") or "") for row in _listed(data.get("model-index"))]
+    bases = tuple(str(name).rpartition("/")[2] for name in listed(data.get("base_model")))
+    named = [str(_mapping(row).get("name") or "") for row in listed(data.get("model-index"))]
     return Names(student=(*named, source.rstrip("/").rpartition("/")[2]), base=bases)
 
 
 def _metadata(data: dict[str, Any]) -> Iterator[Claim]:
     """Claims of the front matter: lineage, licence, datasets, and the scores of `model-index`."""
     relation = str(data.get("base_model_relation") or "")
-    for name in _listed(data.get("base_model")):
+    for name in listed(data.get("base_model")):
         if not isinstance(name, str):
             continue
         yield Claim(
             kind=ClaimKind.LINEAGE, subject=str(name)[:200], settings={"relation": relation} if relation else {},
             line=1, quote=f"base_model: {name}"[:300],
         )  # fmt: skip
-    for name in _listed(data.get("datasets")):
+    for name in listed(data.get("datasets")):
         if isinstance(name, str):
             yield Claim(kind=ClaimKind.DATA, subject=name[:200], line=1, quote=f"datasets: {name}"[:300])
-    for model in _listed(data.get("model-index")):
-        for result in _listed(_mapping(model).get("results")):
+    for model in listed(data.get("model-index")):
+        for result in listed(_mapping(model).get("results")):
             yield from _indexed(_mapping(result))
 
 
@@ -227,7 +198,7 @@ def _indexed(result: dict[Any, Any]) -> Iterator[Claim]:
     dataset = _mapping(result.get("dataset"))
     names = f"{dataset.get('name') or ''} {dataset.get('type') or ''}"
     subject = next((mention.subject for mention in find_mentions(names) if mention.benchmark), "")
-    for metric in _listed(result.get("metrics")):
+    for metric in listed(result.get("metrics")):
         value = _mapping(metric).get("value")
         if subject and isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 100:
             share = value if 0 < value <= 1 and isinstance(value, float) else value / 100
@@ -241,9 +212,3 @@ def _indexed(result: dict[Any, Any]) -> Iterator[Claim]:
 
 def _mapping(value: Any) -> dict[Any, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _listed(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]

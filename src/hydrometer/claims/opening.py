@@ -11,9 +11,10 @@ from huggingface_hub import ModelCard
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from hydrometer.canon import to_plain
+from hydrometer.checkpoint.cards import LARGEST
 from hydrometer.checkpoint.gguf import read_header
 from hydrometer.checkpoint.ranges import LOST
-from hydrometer.claims.card import LARGEST, read_card
+from hydrometer.claims.card import read_card
 from hydrometer.claims.model import Card, Claim, ClaimKind
 from hydrometer.errors import CardError
 

@@ -19,7 +19,7 @@ _COLOURS = {
     "insufficient": STYLES["not-enough"],
     "not testable from files": "dim",
 }
-_TITLES = {"lineage": "comes from the base", "edit": "what was done", "parts": "parts", "teacher": "teacher"}
+_TITLES = {"lineage": "comes from the base", "edit": "what was done"}
 
 
 def print_inspection(result: Inspection, console: Console) -> None:
@@ -35,14 +35,27 @@ def print_inspection(result: Inspection, console: Console) -> None:
     _line(console, f"student  {_side(result.student)}", "dim", plain=plain)
     for question in result.questions:
         console.print()
-        title = Text(f"{_TITLES[question.name]}: ", style="bold")
+        title = Text(f"{_TITLES.get(question.name, question.name)}: ", style="bold")
         console.print(title.append(question.answer.upper(), style=_COLOURS[question.answer]))
         _line(console, f"  {question.text}", "", plain=plain)
+        for line in _beside(result, question.name):
+            _line(console, f"    - {line}", "", plain=plain)
     for line in _more(result):
         _line(console, line, "", plain=plain)
     if result.edit is not None and result.edit.touched:
         console.print()
         console.print(_moved(result, head))
+
+
+def _beside(result: Inspection, name: str) -> Iterator[str]:
+    """What stands under an answer: the values of what was contradicted, and the lines of risks."""
+    for topic in result.surface.topics:
+        for finding in topic.findings if topic.name == name else ():
+            if finding.answer in ("contradicted", "insufficient") and (finding.base or finding.student):
+                values = (finding.base or "nothing", finding.student or "nothing")
+                yield f"{finding.name}: {values[0]} in the base, {values[1]} in the student"
+    if name == "recipe":
+        yield from (f"{risk.file}:{risk.line}: {risk.text}" for risk in result.surface.risks)
 
 
 def _line(console: Console, text: str, style: str, *, plain: bool) -> None:

@@ -127,13 +127,37 @@ def switches_thinking(source: str) -> bool:
     return not source.strip() or on != off
 
 
+def render_chat(
+    source: str,
+    messages: Sequence[Mapping[str, Any]],
+    *,
+    tools: Sequence[Mapping[str, Any]] | None,
+    names: Mapping[str, Any],
+    prompt: bool = True,
+    most: int = _MAX_RENDERED,
+) -> str:
+    """Render messages in the form of transformers; whatever the template raises comes through.
+
+    Args:
+        source: The Jinja source.
+        messages: Mappings with `role`, `content` and what else the template may look at.
+        tools: The offered tools, None without any.
+        names: Further names that the template sees.
+        prompt: Whether the model's turn is opened at the end.
+        most: Characters that it may produce.
+
+    Raises:
+        ModelError: It produces more.
+    """
+    template = _environment().from_string(source)
+    pieces = template.generate(messages=messages, add_generation_prompt=prompt, tools=tools, **dict(names))
+    return _bounded(pieces, most)
+
+
 def _render(source: str, messages: Sequence[Message], names: Mapping[str, Any]) -> str:
     chat = to_chat(messages)
     try:
-        template = _environment().from_string(source)
-        return _bounded(
-            template.generate(messages=chat.messages, add_generation_prompt=True, tools=chat.tools, **dict(names))
-        )
+        return render_chat(source, chat.messages, tools=chat.tools, names=names)
     except jinja2.TemplateError as error:
         msg = f"the chat template cannot render this conversation: {error}"
         raise ModelError(msg) from error
@@ -142,13 +166,13 @@ def _render(source: str, messages: Sequence[Message], names: Mapping[str, Any]) 
         raise ModelError(msg) from error
 
 
-def _bounded(pieces: Any) -> str:
+def _bounded(pieces: Any, most: int) -> str:
     out: list[str] = []
     length = 0
     for piece in pieces:
         length += len(piece)
-        if length > _MAX_RENDERED:
-            msg = f"the chat template produced more than {_MAX_RENDERED} characters"
+        if length > most:
+            msg = f"the chat template produced more than {most} characters"
             raise ModelError(msg)
         out.append(piece)
     return "".join(out)

@@ -1,0 +1,93 @@
+"""A stranger's chat template rendered on every fixture, in a process of its own with little time and memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hydrometer.checkpoint.header import show
+from hydrometer.errors import ModelError
+
+LARGEST = 512_000
+"""Characters of a chat template; published ones have up to 30,000."""
+
+_WALL = {"render": 20.0, "encode": 60.0}
+"""Seconds on the clock, for machines that are busy: the child's own limit counts computing time."""
+_MOST_ANSWER = 40_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """What one template makes of the fixtures.
+
+    Attributes:
+        texts: Name of a fixture -> the rendered text.
+        errors: Name of a fixture -> why the template refuses it.
+        lint: What c4nary says about the template, empty if it is not installed or finds nothing.
+    """
+
+    texts: Mapping[str, str]
+    errors: Mapping[str, str]
+    lint: tuple[str, ...] = ()
+
+    def text(self, name: str) -> str | None:
+        """Return a rendered fixture, None if the template refuses it."""
+        return self.texts.get(name)
+
+
+def render_fixtures(source: str, special: Mapping[str, str], label: str) -> Rendered:
+    """Render every fixture with one template.
+
+    Args:
+        source: The Jinja source.
+        special: Values of names such as `bos_token`.
+        label: Name of the model, for messages.
+
+    Raises:
+        ModelError: The template is unsafe: without end, of a size that no template has, or out of the sandbox.
+    """
+    if len(source) > LARGEST:
+        msg = f"{label}: a chat template of {len(source):,} characters: do not use this model"
+        raise ModelError(msg)
+    answer = run_child("render", {"source": source, "special": dict(special), "lint": True})
+    if "unsafe" in answer:
+        why = show(str(answer["unsafe"]))[1:-1]
+        msg = f"{label}: its chat template {why}: do not use this model"
+        raise ModelError(msg)
+    rows = answer["rows"]
+    return Rendered(
+        texts={name: row["text"] for name, row in rows.items() if "text" in row},
+        errors={name: row["error"] for name, row in rows.items() if "error" in row},
+        lint=tuple(answer["lint"]),
+    )
+
+
+def run_child(kind: str, work: Mapping[str, Any]) -> dict[str, Any]:
+    """Do one piece of work in a limited process of its own; see `surface.child`.
+
+    Returns:
+        Its answer; `unsafe` alone, with the reason, where it had to be ended.
+    """
+    # Nothing of the environment but where modules are: no tokens, no proxies.
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path), "TOKENIZERS_PARALLELISM": "false"}
+    command = [sys.executable, "-m", "hydrometer.surface.child", kind]
+    try:
+        done = subprocess.run(  # noqa: S603 - this package's own module
+            command, input=json.dumps(work).encode(), capture_output=True, timeout=_WALL[kind], env=environment,
+            check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return {"unsafe": f"is not done after {_WALL[kind]:.0f} seconds"}
+    if done.returncode == -signal.SIGPROF:
+        return {"unsafe": "takes too much computing time"}
+    if done.returncode or len(done.stdout) > _MOST_ANSWER:
+        # Out of memory ends inside the allocator of a library now and then, without an exception.
+        return {"unsafe": f"ends the process that reads it (status {done.returncode})"}
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer

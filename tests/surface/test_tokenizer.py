@@ -1,0 +1,159 @@
+"""Tokenizers compared by what they do: real small ones, written in other ways, and each damaged once."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hydrometer.surface import tokenizer as module
+from hydrometer.surface.probes import PROBES
+from hydrometer.surface.tokenizer import compare_tokenizers
+from hydrometer.surface.vocabulary import Vocabulary, of_gguf, of_json
+from tiny_models import _tokenizer
+
+
+@pytest.fixture(scope="module")
+def qwen() -> dict[str, Any]:
+    pytest.importorskip("tokenizers")
+    return json.loads(_tokenizer("qwen3_5").to_str())
+
+
+def read(table: dict[str, Any]) -> Vocabulary:
+    return of_json(table, json.dumps(table).encode())
+
+
+def faults(base: Vocabulary, student: Vocabulary, **more: Any) -> dict[str, str]:
+    topic = compare_tokenizers(base, student, **more)
+    return {f.name: f.text for f in topic.findings if f.answer == "contradicted"}
+
+
+def as_gguf(table: dict[str, Any]) -> dict[str, Any]:
+    ids = {**table["model"]["vocab"], **{a["content"]: a["id"] for a in table["added_tokens"]}}
+    tokens = sorted(ids, key=lambda token: ids[token])
+    merges = [" ".join(m) if isinstance(m, list) else m for m in table["model"]["merges"]]
+    return {
+        "tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": "qwen35", "tokenizer.ggml.merges": merges,
+        "tokenizer.ggml.tokens": [*tokens, "[PAD400]"], "tokenizer.ggml.token_type": [1] * len(tokens) + [5],
+    }  # fmt: skip
+
+
+def test_other_bytes_and_the_same_meaning(qwen: dict[str, Any]) -> None:
+    """As newer libraries write it: merges as pairs, a sequence of one, defaults left out, other order of keys."""
+    again = dict(reversed(copy.deepcopy(qwen).items()))
+    merges = [m if isinstance(m, str) else " ".join(m) for m in again["model"]["merges"]]
+    again["model"]["merges"] = merges
+    again["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [{"type": "ByteLevel", "add_prefix_space": False}]}
+    again["padding"], again["truncation"] = {"strategy": "BatchLongest"}, {"max_length": 5}
+    topic = compare_tokenizers(read(qwen), read(again))
+    assert topic.answer == "confirmed", topic
+    assert "written alike" in topic.text
+
+
+def _rename(table: dict[str, Any]) -> None:
+    token = list(table["model"]["vocab"])[-1]
+    table["model"]["vocab"]["changed"] = table["model"]["vocab"].pop(token)
+
+
+def _swap(table: dict[str, Any]) -> None:
+    table["model"]["merges"][3], table["model"]["merges"][4] = table["model"]["merges"][4], table["model"]["merges"][3]
+
+
+def _special(table: dict[str, Any]) -> None:
+    next(a for a in table["added_tokens"] if a["content"] == "<think>")["special"] = True
+
+
+def _plain(table: dict[str, Any]) -> None:
+    next(a for a in table["added_tokens"] if a["content"] == "<|im_end|>")["special"] = False
+
+
+def _split(table: dict[str, Any]) -> None:
+    table["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": True}, {"type": "Whitespace"}]}
+
+
+def _lower(table: dict[str, Any]) -> None:
+    table["normalizer"] = {"type": "Lowercase"}
+
+
+DAMAGE: dict[str, tuple[Callable[[dict[str, Any]], None], str, str]] = {
+    "token": (_rename, "vocabulary", "1 of the base's"),
+    "merges": (_swap, "merges", "from number 4 on"),
+    "special": (_special, "added tokens", "vanishes from replies"),
+    "not special": (_plain, "added tokens", "printed in replies"),
+    "splitting": (_split, "steps", "probe texts are split in another way (splitting into words)"),
+    "normaliser": (_lower, "steps", "(normaliser)"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_each_damage_is_named(name: str, qwen: dict[str, Any]) -> None:
+    damage, finding, words = DAMAGE[name]
+    table = copy.deepcopy(qwen)
+    damage(table)
+    found = faults(read(qwen), read(table))
+    assert words in found[finding]
+    assert len(found) == 1
+
+
+def test_what_is_written_otherwise_may_do_the_same(qwen: dict[str, Any]) -> None:
+    table = copy.deepcopy(qwen)
+    table["normalizer"] = {"type": "Replace", "pattern": {"String": "\ue000never"}, "content": ""}
+    topic = compare_tokenizers(read(qwen), read(table))
+    assert topic.answer == "confirmed"
+    assert f"the same on all {len(PROBES)} probe texts" in topic.text
+
+
+def test_without_the_library_it_is_not_known(qwen: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    table = copy.deepcopy(qwen)
+    _lower(table)
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    topic = compare_tokenizers(read(qwen), read(table))
+    assert topic.answer == "insufficient"
+    assert "hydrometer[surface]" in topic.text
+
+
+def test_more_tokens_are_no_loss(qwen: dict[str, Any]) -> None:
+    table = copy.deepcopy(qwen)
+    table["added_tokens"].append({**table["added_tokens"][0], "content": "<new>", "id": 900})
+    topic = compare_tokenizers(read(qwen), read(table))
+    assert topic.answer == "confirmed"
+    assert "1 more: '<new>'" in topic.text
+
+
+def test_folder_against_gguf(qwen: dict[str, Any]) -> None:
+    gguf = of_gguf(as_gguf(qwen))
+    assert gguf is not None
+    assert compare_tokenizers(read(qwen), gguf).answer == "confirmed"
+    assert compare_tokenizers(gguf, read(qwen)).answer == "confirmed"
+    other = copy.deepcopy(qwen)
+    _rename(other)
+    _swap(other)
+    assert set(faults(read(other), gguf)) == {"vocabulary", "merges"}
+
+
+def test_gguf_against_gguf(qwen: dict[str, Any]) -> None:
+    ours = of_gguf(as_gguf(qwen))
+    assert ours is not None
+    assert compare_tokenizers(ours, ours).answer == "confirmed"
+    theirs = of_gguf({**as_gguf(qwen), "tokenizer.ggml.pre": "default"})
+    assert theirs is not None
+    assert faults(ours, theirs) == {"steps": "split by the rule gpt2 default, the base by gpt2 qwen35"}
+
+
+def test_classes_that_loaders_do_not_know(qwen: dict[str, Any]) -> None:
+    mine = read(qwen)
+    assert "TokenizersBackend" in faults(mine, mine, config={"tokenizer_class": "TokenizersBackend"})["loader"]
+    both = {"additional_special_tokens": ["<a>"], "extra_special_tokens": {"b": "<b>"}}
+    assert "loaders drop" in faults(mine, mine, config=both)["loader"]
+
+
+@pytest.mark.parametrize("table", [{}, {"model": 3}, {"model": {"vocab": [1, [], ["a", 0]], "merges": 5}}, {"added_tokens": [3, {"content": 4}], "pre_tokenizer": {"type": "Sequence", "pretokenizers": [None, 3]}}])
+def test_nonsense_is_read_as_little(table: dict[str, Any]) -> None:
+    assert len(read(table).ids) <= 1
+
+
+def test_no_tokenizer_at_hand(qwen: dict[str, Any]) -> None:
+    assert compare_tokenizers(read(qwen), None).answer == "not testable from files"
