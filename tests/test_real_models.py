@@ -11,6 +11,7 @@ import pytest
 
 import hydrometer
 from hydrometer.result import Verdict
+from hydrometer.verify import load_report
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -23,8 +24,12 @@ SOME = ["arithmetic", "copying", "knowledge_facts"]
 
 
 @pytest.fixture(scope="module")
-def bundled(tmp_path_factory: pytest.TempPathFactory) -> hydrometer.AuditResult:
-    out = tmp_path_factory.mktemp("bundled")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("bundled")
+
+
+@pytest.fixture(scope="module")
+def bundled(out: Path) -> hydrometer.AuditResult:
     return hydrometer.audit("bundled:base", "bundled:student", tasks=SOME, items=12, out=out)
 
 
@@ -41,6 +46,21 @@ def test_the_bundled_pair_is_audited(bundled: hydrometer.AuditResult) -> None:
     assert len(style) > len(generated) // 2, "the student lost the style it was trained on"
     assert not [i for i in generated if i.base.answer.startswith("Let me analyze")]
     assert {f.aspect for f in bundled.findings if f.standing == "undeclared difference"} == set()
+
+
+@pytest.mark.bundled
+@needs_bundled
+def test_the_files_of_the_bundled_pair_are_in_its_report(bundled: hydrometer.AuditResult, out: Path) -> None:
+    assert bundled.files is not None
+    assert bundled.files.answer("lineage") == "confirmed"
+    assert bundled.files.kind == "changed"
+    assert bundled.files.seconds < 3
+    report = next(out.glob("*/report.json"))
+    assert load_report(report).files == bundled.files
+    page = report.with_name("report.html").read_text()
+    assert '<section id="files"' in page
+    assert "128 of 128 rows lie nearest to themselves" in page
+    assert hydrometer.verify_folder(out).problems == ()
 
 
 @pytest.mark.bundled
@@ -91,8 +111,12 @@ def test_tiny_instances_of_real_architectures_run_through_the_whole_audit(kind: 
         items=6,
         max_tokens=16,
         sampling="greedy",
+        allow=["lineage"],
         out=tmp_path / "out",
     )
+    assert result.files is not None
+    assert result.files.answer("lineage") == "contradicted"
+    assert "does not come from this base" in result.headline
     assert result.verdict in (Verdict.NOT_ENOUGH, Verdict.EQUIVALENT)
     assert len(result.items) == 12
     assert all(len(i.base.scores) == len(i.choices) for i in result.items)

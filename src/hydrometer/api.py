@@ -52,6 +52,7 @@ def audit(  # noqa: PLR0913 - the public entry: keyword-only after the pair, eac
     budget: str = "",
     floor: bool = False,
     teacher: str | ModelRef | None = None,
+    inspect: bool = True,
     out: str | Path | None = None,
     settings: EngineSettings | None = None,
     progress: Progress | None = None,
@@ -82,6 +83,7 @@ def audit(  # noqa: PLR0913 - the public entry: keyword-only after the pair, eac
         floor: Ask the base a second time first, to measure the noise of decoding.
         teacher: The model that the student was distilled from, in the same forms, or a `.jsonl` file of its replies:
             shows how far style and ability moved towards it.
+        inspect: Read the files of both models first: lineage, parts and identity belong to the setup.
         out: Folder of the evidence and the reports; None for `hydrometer-out`.
         settings: Engine settings.
         progress: Who is told what happens.
@@ -112,6 +114,7 @@ def audit(  # noqa: PLR0913 - the public entry: keyword-only after the pair, eac
         budget=Budget.parse(budget) if budget else None,
         floor=floor,
         teacher=parse_ref(teacher) if isinstance(teacher, str) and teacher else teacher or None,
+        inspect=inspect,
     )
     chosen = choose_tasks(spec)
     folder = Path(out) if out is not None else Path(DEFAULT_OUT)

@@ -7,6 +7,7 @@ inference, no torch.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -23,17 +24,25 @@ from hydrometer.checkpoint.parts import Ledger, keep_ledger
 from hydrometer.checkpoint.places import LocalFolder
 from hydrometer.checkpoint.surgery import Surgery, spans
 from hydrometer.errors import ModelError, UnreadableModelError
+from hydrometer.files import Question
 from hydrometer.progress import Progress, Silent
 from hydrometer.refs import parse_ref
 from hydrometer.spec import ModelRef
+from hydrometer.surface.answers import Answer
 from hydrometer.surface.files import read_surface
 from hydrometer.surface.look import Surface, look_at_surface
 
-Answer = Literal["confirmed", "contradicted", "insufficient", "not testable from files"]
+Depth = Literal["quick", "glance", "sample", "full"]
+"""How much is read: rows for the lineage; besides, a few values of every weight; enough of them to say how they
+were changed; or all."""
 
 SCHEMA_VERSION = 1
 """Version of the JSON object; raised whenever a field changes its meaning or goes away."""
 
+SURE = 4_000_000_000
+"""Bytes of a student up to which a glance that sees no difference looks at all values."""
+LARGE = 2_000_000_000
+"""Bytes of a pair from which several processes read it."""
 _NEARER = 0.5
 """A candidate at less than this share of the claimed base's distance is the nearer ancestor."""
 _STATUS = {"confirmed": 0, "contradicted": 10, "insufficient": 11}
@@ -61,21 +70,6 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """One question with its answer.
-
-    Attributes:
-        name: `lineage`, `edit`, `parts`, `teacher`, or a topic of `surface`.
-        answer: The verdict word.
-        text: The answer in words, with the number that decides it.
-    """
-
-    name: str
-    answer: Answer
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
     """What the files of two models say about each other.
 
@@ -88,6 +82,7 @@ class Inspection:
         edit: What was done to the base; None if that was not asked or the two are unrelated.
         ledger: The parts.
         surface: Tokenizer, template, settings, recipe and licence.
+        alike: Whether both have the same weights of the same shapes, whatever their values.
         remarks: What is odd about the files themselves.
     """
 
@@ -99,6 +94,7 @@ class Inspection:
     edit: Edit | None
     ledger: Ledger
     surface: Surface
+    alike: bool
     remarks: tuple[str, ...]
 
     @property
@@ -121,6 +117,7 @@ def inspect(
     *,
     quick: bool = False,
     full: bool = False,
+    workers: int = 1,
     progress: Progress | None = None,
 ) -> Inspection:
     """Read the files of two models and compare them.
@@ -131,6 +128,8 @@ def inspect(
         candidates: References of other models that the student may come from or was merged with.
         quick: Ask for lineage and parts alone: at most a few megabytes of weights are read.
         full: Compare every value instead of a sample of each tensor.
+        workers: Processes that share a full pass, 0 for one per core of a large model, at most four. A script that
+            asks for several needs the usual `if __name__ == "__main__":`. The result is the same for any number.
         progress: Told about what is going on.
 
     Raises:
@@ -139,15 +138,38 @@ def inspect(
     """
     refs = [parse_ref(text) for text in (base, student, *candidates)]
     for ref in refs:
-        if ref.engine not in ("hf", "llamacpp"):
+        if not has_files(ref):
             msg = f"{ref.text!r} has no files to read: give a .gguf file, a checkpoint folder or hf://OWNER/NAME"
             raise ModelError(msg)
+    depth: Depth = "quick" if quick else "full" if full else "sample"
+    return inspect_models(refs, depth=depth, workers=workers, progress=progress)
+
+
+def has_files(ref: ModelRef) -> bool:
+    """Whether a reference names a model whose files can be read."""
+    return ref.engine in ("hf", "llamacpp")
+
+
+def inspect_models(
+    refs: Sequence[ModelRef], *, depth: Depth, workers: int = 1, progress: Progress | None = None
+) -> Inspection:
+    """Compare the files of models that are named already.
+
+    Args:
+        refs: The base, the student, and further candidates.
+        depth: How much is read.
+        workers: As for `inspect`.
+        progress: Told about what is going on.
+
+    Raises:
+        UnreadableModelError: Files are damaged, unsafe or do not belong together.
+    """
     try:
         with ExitStack() as stack:
             sides = [take_inventory(stack.enter_context(closing(open_source(ref))), ref.text) for ref in refs]
             # First of all: a file that is built to do harm ends the inspection at once.
-            surface = _surface(refs, sides, quick=quick)
-            return _inspect(sides, surface, _files(refs[1]), progress or Silent(), quick=quick, full=full)
+            surface = _surface(refs, sides, quick=depth in ("quick", "glance"))
+            return _inspect(sides, surface, _files(refs[1]), progress or Silent(), depth, workers)
     except ModelError as error:
         raise UnreadableModelError(str(error)) from error
 
@@ -157,9 +179,8 @@ def _inspect(
     surface: Surface,
     files: list[str] | None,
     progress: Progress,
-    *,
-    quick: bool,
-    full: bool,
+    depth: Depth,
+    workers: int,
 ) -> Inspection:
     base, student, *others = sides
     progress.start("lineage", 1 + len(others))
@@ -172,8 +193,8 @@ def _inspect(
     pairing = pair_up(base, student)
     related = lineage.word in ("identical", "derived", "permuted")
     edit = None
-    if related and not quick:
-        edit = _edit(base, student, pairing, others, progress, full=full)
+    if related and depth != "quick":
+        edit = _edit(base, student, pairing, others, progress, depth, workers or _processes(sides[:2]))
     changes, surgery = (edit.changes, edit.surgery) if edit else ((), Surgery())
     ledger = keep_ledger(base, student, pairing, changes, surgery, files)
     ranked = tuple(rank_by_distance(found))
@@ -186,6 +207,7 @@ def _inspect(
         edit=edit,
         ledger=ledger,
         surface=surface,
+        alike=not (pairing.reshaped or pairing.only_base or pairing.only_student),
         remarks=(*_remarks(sides), *surface.remarks),
     )
 
@@ -217,15 +239,26 @@ def _edit(
     pairing: Pairing,
     others: Sequence[Inventory],
     progress: Progress,
-    *,
-    full: bool,
+    depth: Depth,
+    workers: int,
 ) -> Edit:
     def advance(done: int, total: int) -> None:
         if done == 1:
             progress.start("weights of both models", total)
         progress.advance()
 
-    return find_edit(base, student, pairing, others, full=full, advance=advance)
+    edit = find_edit(
+        base, student, pairing, others, full=depth == "full", glance=depth == "glance", workers=workers, advance=advance
+    )
+    if depth == "glance" and edit.kind == "none" and _side(student).nbytes <= SURE:
+        # Whatever stands on "the same" must not stand on a sample.
+        return find_edit(base, student, pairing, full=True)
+    return edit
+
+
+def _processes(sides: Sequence[Inventory]) -> int:
+    """One, unless there is enough to read for starting others to pay."""
+    return min(4, os.cpu_count() or 1) if sum(_side(side).nbytes for side in sides) > LARGE else 1
 
 
 def _surface(refs: Sequence[ModelRef], sides: Sequence[Inventory], *, quick: bool) -> Surface:
@@ -350,6 +383,8 @@ def _kind_words(edit: Edit) -> str:
             return f"LoRA of rank {edit.rank} on {_where(edit)}{_rank_words(edit)}"
         case "dense":
             return f"dense training of {_where(edit)}, at a distance of {edit.relative:.2g}; no rank reproduces it"
+        case "changed":
+            return f"changed, at a distance of {edit.relative:.2g}; how is told by `hydrometer inspect`"
         case "merge":
             return f"a merge: {_merge_words(edit)}, which explains {edit.fit:.1%} of the change"
         case _:

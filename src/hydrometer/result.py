@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from hydrometer.files import FilesFound
 from hydrometer.items import Decoding, Message
 from hydrometer.outcomes import Grade, Status, was_cut
 from hydrometer.provenance import Environment, ModelIdentity
@@ -484,6 +485,7 @@ class AuditResult:
         swapped: The items of that panel, each model under the other's template.
         style: How far the student moved towards its teacher, in style and in ability, where a teacher was given.
         taught: The generated items with the teacher's reply in the place of the student's.
+        files: What the files of both models say, read before anything was asked; None where that was not wanted.
     """
 
     schema_version: int
@@ -514,6 +516,7 @@ class AuditResult:
     swapped: tuple[ItemResult, ...] = ()
     style: StyleShift | None = None
     taught: tuple[ItemResult, ...] = ()
+    files: FilesFound | None = None
 
     @property
     def exit_code(self) -> int:

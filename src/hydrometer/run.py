@@ -18,8 +18,10 @@ from hydrometer.crossed import check_swapped, same_templates
 from hydrometer.derived import derived_tables
 from hydrometer.engines.base import ROLLING, Capabilities, EngineSettings
 from hydrometer.errors import UsageError
+from hydrometer.files import FilesFound
 from hydrometer.floor import check_size, floor_findings, measure_floor, second_take, with_excess
 from hydrometer.grading import grader_name
+from hydrometer.inspected import file_findings, files_clause, look_at_files, with_files
 from hydrometer.items import Kind, Request, Thinking
 from hydrometer.outcomes import Status
 from hydrometer.plan import SIDES, Entry, SideName, cost, make_plan, offers_tools
@@ -103,6 +105,7 @@ class Runner:
         self._absent = {task: why for task in tasks if (why := task.unavailable())}
         self._clock = time.perf_counter()
         self._teacher_name = ""
+        self._files: FilesFound | None = None
 
     def run(self, environment: Environment) -> AuditResult:
         """Run the audit to its result.
@@ -111,6 +114,7 @@ class Runner:
             HydrometerError: The run could not go on; everything answered so far is in the store.
         """
         created, self._clock = datetime.now(UTC), time.perf_counter()
+        self._files = look_at_files(self.spec, self._progress)
         with ExitStack() as stack:
             teacher = self._teacher(stack)
             base, student = self._pair(stack)
@@ -197,13 +201,15 @@ class Runner:
         )
         samplings = choose(self.spec.sampling, base.identity, who, self.spec.thinking)
         common = tuple(m for m in base.capabilities.choice_methods if m in can.choice_methods)
+        references = self.spec.base.text, self.spec.student.text
         findings = compare_setups(
             base.identity,
             who,
-            references=(self.spec.base.text, self.spec.student.text),
+            references=references,
             samplings=samplings,
             allow=self._allowed(),
         )
+        findings = with_files(findings, file_findings(self._files, references, self._allowed()))
         if not common and any(task.kind is Kind.CHOICES for task in self.tasks):
             findings = (*findings, _no_choices(base.capabilities, can))
         if self.spec.template is TemplatePolicy.CROSSED and base.identity.template == who.template:
@@ -373,7 +379,7 @@ class Runner:
         questions = [Question(entry.task, entry.item) for entry in evidence.entries]
         courses = {r.capability: r.course for r in evidence.capabilities if r.course}
         words = (
-            headline(evidence.capabilities, setup.base.label, setup.student.label)
+            headline(evidence.capabilities, setup.base.label, setup.student.label) + files_clause(self._files)
             if valid
             else _why_invalid(findings)
         )
@@ -404,6 +410,7 @@ class Runner:
             swapped=evidence.swapped,
             style=style_shift(evidence.items, evidence.taught, self._teacher_name, alpha=self.spec.alpha),
             taught=evidence.taught,
+            files=self._files,
         )
 
 

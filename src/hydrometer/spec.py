@@ -69,6 +69,7 @@ ALLOWABLE = (
     "context",
     "engine",
     "identity",
+    "lineage",
     "precision",
     "sampling",
     "template",
@@ -118,6 +119,7 @@ class AuditSpec:
         budget: What it may cost at most, None without a limit.
         floor: Whether the base is asked a second time, to measure the noise of decoding.
         teacher: The model whose outputs the student was trained on, or a file of its replies; None if not given.
+        inspect: Whether the files of both models are read first, where they have any.
     """
 
     base: ModelRef
@@ -137,6 +139,7 @@ class AuditSpec:
     budget: Budget | None = None
     floor: bool = False
     teacher: ModelRef | None = None
+    inspect: bool = True
 
     def __post_init__(self) -> None:
         """Refuse values that no audit can be run with.

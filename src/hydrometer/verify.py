@@ -12,10 +12,12 @@ from hydrometer.catalog import load_task, task_of
 from hydrometer.derived import derived_tables
 from hydrometer.errors import EvidenceError, HydrometerError
 from hydrometer.grading import grade_completion, grader_name
+from hydrometer.inspected import file_findings, with_files
 from hydrometer.items import Thinking
 from hydrometer.outcomes import Completion, Finish, Status
+from hydrometer.preflight import is_valid
 from hydrometer.report.json_report import from_json
-from hydrometer.result import AuditResult, ItemResult, Reply
+from hydrometer.result import AuditResult, ItemResult, Reply, Verdict
 from hydrometer.store import EVIDENCE, Store
 from hydrometer.summary import Kept, Question, collect_items, summarise
 from hydrometer.tasks.base import LM_EVAL_PREFIX, Task
@@ -163,6 +165,9 @@ def _regrade(store: Store, find: _Find) -> tuple[int, list[str]]:
 
 def _recompute(store: Store, result: AuditResult, name: str, find: _Find) -> list[str]:
     """Make a report's items and verdicts again from the evidence and compare."""
+    loose = _loose_files(result)
+    if loose:
+        return [f"report {name}: {loose}"]
     if not result.items:
         return []
     dialects = result.base.identity.dialect, result.student.identity.dialect
@@ -174,6 +179,16 @@ def _recompute(store: Store, result: AuditResult, name: str, find: _Find) -> lis
     taught = _again(store, result.taught, dialects, result.spec.thinking, f"{name}, the teacher", find)
     problems = [*items.problems, *swapped.problems, *taught.problems]
     return problems or _compare(result, items, swapped, unsigned(taught.items), name)
+
+
+def _loose_files(result: AuditResult) -> str:
+    """What does not follow from what was read in the files; `""` if all does."""
+    files = file_findings(result.files, (result.spec.base.text, result.spec.student.text), result.spec.allow)
+    if with_files(result.findings, files) != result.findings:
+        return "what its files say is not in its setup"
+    if not is_valid(result.findings) and result.verdict is not Verdict.INVALID:
+        return "its setup is not comparable and its verdict does not say so"
+    return ""
 
 
 class _Again(NamedTuple):

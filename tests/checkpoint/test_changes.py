@@ -25,7 +25,7 @@ def stock(array: Array, name: str = "model.layers.0.mlp.up_proj.weight") -> Inve
 
 
 def test_every_number_equals_the_obvious_one() -> None:
-    found = measure(stock(BASE), stock(STUDENT), PLACE, full=True)
+    found = measure(stock(BASE), stock(STUDENT), PLACE, most=None)
     base, student = BASE.astype(np.float64), STUDENT.astype(np.float64)
     norms = np.linalg.norm(base), np.linalg.norm(student)
     both = np.sum(base * student)
@@ -38,7 +38,7 @@ def test_every_number_equals_the_obvious_one() -> None:
 
 
 def test_a_sample_is_the_first_rows() -> None:
-    found = measure(stock(BASE), stock(STUDENT), PLACE, full=False)
+    found = measure(stock(BASE), stock(STUDENT), PLACE, most=SAMPLE)
     rows = SAMPLE // 256
     assert found.compared == rows * 256
     assert found.changed == np.mean(BASE[:rows] != STUDENT[:rows])
@@ -47,7 +47,7 @@ def test_a_sample_is_the_first_rows() -> None:
 def test_experts_in_a_stack_count_each_alone() -> None:
     name = "model.layers.0.mlp.experts.gate_up_proj"
     ours, theirs = (stock(np.stack([a[:64], a[64:128]]), name) for a in (BASE, STUDENT))
-    found = measure(ours, theirs, Place("text", 0, "experts.up_proj", 1), full=True)
+    found = measure(ours, theirs, Place("text", 0, "experts.up_proj", 1), most=None)
     assert found.changed == np.mean(BASE[96:128] != STUDENT[96:128])
 
 
@@ -62,13 +62,13 @@ def test_pieces_cover_every_row_once() -> None:
 
 def test_zeros_and_odd_numbers() -> None:
     zeros = np.zeros_like(BASE)
-    assert measure(stock(zeros), stock(zeros), PLACE, full=True).relative == 0.0
-    assert measure(stock(zeros), stock(BASE), PLACE, full=True).relative == np.inf
+    assert measure(stock(zeros), stock(zeros), PLACE, most=None).relative == 0.0
+    assert measure(stock(zeros), stock(BASE), PLACE, most=None).relative == np.inf
     broken = STUDENT.copy()
     broken[0, 0], broken[1, 1] = np.nan, np.inf
-    found = measure(stock(BASE), stock(broken), PLACE, full=True)
+    found = measure(stock(BASE), stock(broken), PLACE, most=None)
     assert (found.base_odd, found.student_odd) == (0, 2)
-    assert found.relative == pytest.approx(measure(stock(BASE), stock(STUDENT), PLACE, full=True).relative, rel=1e-2)
+    assert found.relative == pytest.approx(measure(stock(BASE), stock(STUDENT), PLACE, most=None).relative, rel=1e-2)
 
 
 def test_rounding() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,11 @@ from hydrometer.checkpoint.source import Rows
 
 SAMPLE = 1 << 17
 """Values of a weight that are compared unless all are: their share of changed ones is then sure to 0.3 points."""
+
+
+_PIECE = 1 << 16
+"""Values at a time: both sides and the room for their difference then stay in the cache of one core."""
+_STRETCH = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +59,7 @@ class Change:
 
 
 def measure(
-    base: Inventory, student: Inventory, place: Place, other: Place | None = None, *, full: bool
+    base: Inventory, student: Inventory, place: Place, other: Place | None = None, *, most: int | None
 ) -> Change:
     """Compare a weight of two models.
 
@@ -62,65 +68,79 @@ def measure(
         student: The student.
         place: The weight in the student.
         other: The weight in the base, if layers or experts moved.
-        full: Compare every row instead of `SAMPLE` values from the start.
+        most: Compare so many values from the start, None for all.
     """
     ours, theirs = base.weights[other or place], student.weights[place]
     rows = min(ours.rows, theirs.rows)
-    if not full:
-        rows = min(rows, sample_rows(ours))
-    sums = _Sums()
+    if most is not None:
+        rows = min(rows, sample_rows(ours, most))
     # An expert comes out of its stack whole, however few of its rows are asked for.
     stacked = ours.cut.expert >= 0 or theirs.cut.expert >= 0
-    for start, stop in [(0, rows)] if stacked else pieces(ours, 0, rows):
-        sums.add(
-            base.values(other or place, start, stop), student.values(place, start, stop), theirs.meta.dtype
-        )
+    steps = [(0, rows)] if stacked else [*pieces(ours, 0, rows, _PIECE)]
+    # A base in the student's own format is not changed by being rounded to it.
+    dtype = theirs.meta.dtype if ours.meta.dtype != theirs.meta.dtype else ""
+    sums = _Sums(max((stop - start for start, stop in steps), default=0) * ours.width)
+    for start, stop in steps:
+        sums.add(base.values(other or place, start, stop), student.values(place, start, stop), dtype)
     return sums.change(place, ours.elements)
 
 
-def sample_rows(weight: Weight) -> int:
-    """Return how many rows of a weight a sample has."""
-    return min(weight.rows, max(1, SAMPLE // max(1, weight.width)))
+def sample_rows(weight: Weight, most: int = SAMPLE) -> int:
+    """Return how many rows of a weight a sample of so many values has."""
+    return min(weight.rows, max(1, most // max(1, weight.width)))
 
 
 class _Sums:
-    """Totals over pieces, in double precision."""
+    """Totals over pieces, in double precision; room for one piece is kept, as fresh memory costs more than the sums."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: int) -> None:
         self._count = self._changed = self._cast = self._base_odd = self._student_odd = 0
         self._base = self._student = self._along = self._difference = self._largest = 0.0
+        self._room, self._marks = np.empty(room, np.float32), np.empty(room, bool)
 
     def add(self, base: Rows, student: Rows, dtype: str) -> None:
-        self._count += base.size
-        differs = base != student
-        changed = int(np.count_nonzero(differs))
-        squares = float(np.vdot(base, base)), float(np.vdot(student, student))
-        if not (math.isfinite(squares[0]) and math.isfinite(squares[1])):
-            base, student, squares = self._without_odd(base, student)
-            differs = base != student
-            changed = int(np.count_nonzero(differs))
-        self._base += squares[0]
-        self._student += squares[1]
+        """Add a piece.
+
+        Args:
+            base: Rows of the base.
+            student: The same rows of the student.
+            dtype: Format that the base is rounded to before it counts as changed, `""` where it has that format.
+        """
+        ours, theirs = np.ascontiguousarray(base).reshape(-1), np.ascontiguousarray(student).reshape(-1)
+        self._count += ours.size
+        size = _product(ours, ours)
+        changed = self._differing(ours, theirs)
+        if not (math.isfinite(size) and (not changed or math.isfinite(_product(theirs, theirs)))):
+            ours, theirs = self._without_odd(ours, theirs)
+            size, changed = _product(ours, ours), self._differing(ours, theirs)
+        self._base += size
+        self._student += size
         if not changed:
             return
-        difference = student - base
         self._changed += changed
-        self._cast += int(np.count_nonzero(rounded(base, dtype) != student))
+        self._cast += self._differing(rounded(ours.astype(np.float32, copy=False), dtype), theirs) if dtype else changed
+        room = self._room[: ours.size] if ours.dtype == np.float32 else None
+        difference = np.subtract(theirs, ours, out=room)
         # Along the base by way of the difference: between two sums of a million squares it would be lost.
-        self._along += float(np.vdot(difference, base))
-        self._difference += float(np.vdot(difference, difference))
-        self._largest = max(self._largest, float(np.abs(difference).max()))
+        along, moved = _product(difference, ours), _product(difference, difference)
+        self._along += along
+        self._difference += moved
+        self._student += 2.0 * along + moved
+        self._largest = max(self._largest, float(np.abs(difference, out=difference).max()))
 
-    def _without_odd(self, base: Rows, student: Rows) -> tuple[Rows, Rows, tuple[float, float]]:
+    def _differing(self, first: Rows, second: Rows) -> int:
+        return int(np.count_nonzero(np.not_equal(first, second, out=self._marks[: first.size])))
+
+    def _without_odd(self, base: Rows, student: Rows) -> tuple[Any, Any]:
+        """Both without what is no number in either, in double precision: there may be very large ones left."""
         good, fine = np.isfinite(base), np.isfinite(student)
         self._base_odd += int(np.count_nonzero(~good))
         self._student_odd += int(np.count_nonzero(~fine))
-        base, student = (np.where(good & fine, side, np.float32(0.0)) for side in (base, student))
-        wide = base.astype(np.float64).ravel(), student.astype(np.float64).ravel()
-        return base, student, (float(wide[0] @ wide[0]), float(wide[1] @ wide[1]))
+        ours, theirs = (np.where(good & fine, side, 0.0).astype(np.float64) for side in (base, student))
+        return ours, theirs
 
     def change(self, place: Place, elements: int) -> Change:
-        sizes = math.sqrt(self._base * self._student)
+        sizes = math.sqrt(self._base * max(self._student, 0.0))
         moved = math.sqrt(self._difference)
         return Change(
             place=place,
@@ -135,6 +155,13 @@ class _Sums:
             base_odd=self._base_odd,
             student_odd=self._student_odd,
         )
+
+
+def _product(first: Rows, second: Rows) -> float:
+    """Sum of products, in stretches short enough that no library splits them over threads: always the same number."""
+    whole = first.size // _STRETCH * _STRETCH
+    parts = np.vecdot(first[:whole].reshape(-1, _STRETCH), second[:whole].reshape(-1, _STRETCH))
+    return float(parts.sum(dtype=np.float64)) + float(np.vdot(first[whole:], second[whole:]))
 
 
 def total_relative(changes: Sequence[Change]) -> float:

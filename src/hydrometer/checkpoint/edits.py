@@ -7,27 +7,32 @@ All words are about files: "dense" says that the change has no low rank, not how
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from hydrometer.checkpoint.blocks import NOISE, Codes, compare_codes
-from hydrometer.checkpoint.changes import SAMPLE, Change, measure, sample_rows, total_relative
+from hydrometer.checkpoint.changes import SAMPLE, Change, total_relative
 from hydrometer.checkpoint.grids import GRIDS, rounded
 from hydrometer.checkpoint.inventory import Inventory, Pairing, Weight
 from hydrometer.checkpoint.names import Place
 from hydrometer.checkpoint.rank import LEARN, TEST, Rank, find_rank
-from hydrometer.checkpoint.source import Rows, prefetch
+from hydrometer.checkpoint.source import Rows
 from hydrometer.checkpoint.surgery import Surgery, find_surgery
+from hydrometer.checkpoint.sweep import sweep
 
-Kind = Literal["none", "cast", "quantised copy", "quantised fine-tune", "lora", "dense", "merge", "unknown"]
+Kind = Literal[
+    "none", "cast", "quantised copy", "quantised fine-tune", "lora", "dense", "merge", "changed", "unknown"
+]
 
 LAYERS_PER_ROLE = 3
 """Matrices of a role that are looked at closely: the first, the middle and the last that moved."""
 EXPERTS = 8
 """Experts that are compared, of those in a layer, unless every value is."""
+GLANCE = 1 << 14
+"""Values of a weight that a glance compares, of one expert in a layer."""
 FAINT = 5e-4
 """Changes below this hide in bfloat16's grid: neither a rank nor its absence can be shown."""
 _SHARE = 0.6
@@ -37,7 +42,6 @@ _ON_GRID = 0.5
 _FIT = 0.9
 """Share of the change that other models must explain before the student is called a merge of them."""
 _CODES = ("F8_", "F4", "I8", "U8", "I32", "U32")
-_BATCH = 16_000_000
 _GRID_TRIES = 6
 _VOCABULARY = ("embed_tokens", "lm_head", "embed_tokens_per_layer")
 
@@ -105,6 +109,8 @@ def find_edit(
     others: Sequence[Inventory] = (),
     *,
     full: bool = False,
+    glance: bool = False,
+    workers: int = 1,
     advance: Callable[[int, int], None] = lambda *_: None,
 ) -> Edit:
     """Find out what was done to a base.
@@ -115,21 +121,15 @@ def find_edit(
         pairing: What they share.
         others: Models that may have been merged into the student.
         full: Compare every value instead of a sample of each weight.
+        glance: Compare a small sample and do not ask how the weights were changed: `changed` is then the answer.
+        workers: Processes that share a full pass.
         advance: Called after each weight with how many are done and how many there are.
     """
     surgery = find_surgery(base, student, pairing)
-    changes = []
-    couples = _couples(base, student, surgery, full=full)
-    for known in _batches(base, couples):
-        if not full:
-            prefetch(base.source, [base.wanted(o, 0, sample_rows(base.weights[o])) for _, o in known])
-            prefetch(
-                student.source, [student.wanted(p, 0, sample_rows(student.weights[p])) for p, _ in known]
-            )
-        for place, origin in known:
-            changes.append(measure(base, student, place, origin, full=full))
-            advance(len(changes), len(couples))
-    edit = Edit(kind="none", changes=tuple(changes), surgery=surgery, ranks={})
+    most = None if full else GLANCE if glance else SAMPLE
+    couples = _couples(base, student, surgery, experts=None if full else 1 if glance else EXPERTS)
+    changes = sweep(base, student, couples, most=most, workers=workers if full else 1, advance=advance)
+    edit = Edit(kind="none", changes=changes, surgery=surgery, ranks={})
     scaled = _scaled(base, student, pairing)
     if scaled:
         what = f"{scaled} numbers mean little without their scales, which are not applied: give it as BF16 or GGUF"
@@ -140,13 +140,17 @@ def find_edit(
         return edit
     if not any(change.cast_changed for change in changes):
         return _with(edit, "cast")
-    return _look_closely(base, student, edit, others)
+    return _look_closely(base, student, edit, others, glance=glance)
 
 
-def _look_closely(base: Inventory, student: Inventory, edit: Edit, others: Sequence[Inventory]) -> Edit:
+def _look_closely(
+    base: Inventory, student: Inventory, edit: Edit, others: Sequence[Inventory], *, glance: bool
+) -> Edit:
     codes = _codes(base, student, edit)
     if codes:
         return _quantised(base, edit, codes)
+    if glance:
+        return _with(edit, "changed")
     chosen = _chosen(student, edit)
     if not chosen:
         return _with(edit, "unknown", reason="no matrix that moved is large enough to be looked at")
@@ -302,11 +306,11 @@ def _blocks(base: Inventory, student: Inventory, surgery: Surgery, place: Place)
 
 
 def _couples(
-    base: Inventory, student: Inventory, surgery: Surgery, *, full: bool
+    base: Inventory, student: Inventory, surgery: Surgery, *, experts: int | None
 ) -> list[tuple[Place, Place]]:
-    """Weights of the student with those of the base that they come from; of many experts a few, unless all are read."""
-    experts = sorted({place.expert for place in student.weights if place.expert >= 0})
-    kept = set(experts if full else experts[:: max(1, len(experts) // EXPERTS)])
+    """Weights of the student with those of the base that they come from; of many experts so many, or all."""
+    every = sorted({place.expert for place in student.weights if place.expert >= 0})
+    kept = set(every if experts is None else every[:: max(1, len(every) // experts)])
     found = []
     for place, weight in student.weights.items():
         origin = surgery.origin(place)
@@ -315,23 +319,6 @@ def _couples(
         if _comparable(base.weights[origin], weight) and not _is_code(base.weights[origin], weight):
             found.append((place, origin))
     return found
-
-
-def _batches(
-    base: Inventory, couples: Sequence[tuple[Place, Place]]
-) -> Iterator[Sequence[tuple[Place, Place]]]:
-    """Couples whose samples a source may fetch together."""
-    batch: list[tuple[Place, Place]] = []
-    size = 0
-    for couple in couples:
-        weight = base.weights[couple[1]]
-        size += weight.nbytes if couple[0].expert >= 0 else min(weight.nbytes, 4 * SAMPLE)
-        batch.append(couple)
-        if size >= _BATCH:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
 
 
 def _is_code(ours: Weight, theirs: Weight) -> bool:

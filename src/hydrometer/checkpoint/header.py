@@ -94,12 +94,16 @@ def _parse(raw: bytes, room: int, start: int) -> dict[str, TensorEntry]:
         if len(tensors) == _MAX_TENSORS:
             raise _DamagedError(f"it lists more than {_MAX_TENSORS} tensors")
         tensors[name] = _entry(name, value, start)
-    spans = sorted((entry.offset - start, entry.offset - start + entry.nbytes) for entry in tensors.values())
-    edges = [(0, 0), *spans, (room, room)]
+    spans = [(entry.offset, entry.offset + entry.nbytes) for entry in tensors.values()]
+    edges = [(start, start), *sorted(spans), (start + room, start + room)]
     if any(left[1] != right[0] for left, right in pairwise(edges)):
         raise _DamagedError(f"its tensors do not fill the {room} bytes behind the header exactly")
     return tensors
 
+
+_Described = tuple[str, list[int], list[int]]
+"""Dtype, shape, and first and last-plus-one byte, as a header writes them."""
+_NOTHING: _Described = ("", [], [])
 
 _EMPTY = re.compile(r"\{[ \t\n\r]*\}")
 _STRING = r'"(?:[^"\\\x00-\x1f]|\\.)*+"'
@@ -108,15 +112,30 @@ _KEY = re.compile(rf"[ \t\n\r]*({_STRING})[ \t\n\r]*:[ \t\n\r]*")
 _ENTRY = re.compile(r"\{[^{}-]*+\}")
 _METADATA = re.compile(rf"\{{(?:[ \t\n\r,:]|{_STRING})*+\}}")
 _NEXT = re.compile(r"[ \t\n\r]*([,}])")
+_SIZE = r"(?:0|[1-9][0-9]{0,17})"
+# What every writer writes: no spaces, the three keys in this order. Twice as fast as the general way.
+_USUAL = re.compile(
+    rf'"([^"\\\x00-\x1f]++)":\{{"dtype":"([A-Z0-9_]++)","shape":\[((?:{_SIZE}(?:,{_SIZE}){{0,15}}+)?)\],'
+    rf'"data_offsets":\[({_SIZE}),({_SIZE})\]\}}([,}}])'
+)
 
 
-def _members(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _members(text: str) -> Iterator[tuple[str, _Described]]:
     """Yield the members of the outer object one by one; each is small, or the header is refused."""
     at = 1
     if _EMPTY.match(text):
         _end(text, text.index("}") + 1)
         return
     while True:
+        usual = _USUAL.match(text, at)
+        if usual is not None and usual[1] != "__metadata__":
+            name, dtype, sizes, first, last, comma = usual.groups()
+            yield name, (dtype, [*map(int, sizes.split(","))] if sizes else [], [int(first), int(last)])
+            at = usual.end()
+            if comma == "}":
+                _end(text, at)
+                return
+            continue
         key = _KEY.match(text, at)
         if key is None:
             raise _DamagedError("the header is no JSON")
@@ -128,7 +147,8 @@ def _members(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
                 "its metadata is not text" if is_metadata else f"the entry of tensor {show(name)} is no entry"
             )
             raise _DamagedError(what)
-        yield name, _decode(text, value.start())
+        found = _decode(text, value.start())
+        yield name, (_NOTHING if is_metadata else _described(name, found))
         after = _NEXT.match(text, value.end())
         if after is None:
             raise _DamagedError("the header is no JSON")
@@ -150,16 +170,24 @@ def _decode(text: str, at: int) -> Any:
         raise _DamagedError(str(error) if error.args[:1] == (_TWICE,) else "the header is no JSON") from error
 
 
-def _entry(name: str, value: dict[str, Any], start: int) -> TensorEntry:
-    if len(name) > _MAX_NAME or not name.isprintable():
-        raise _DamagedError(f"{show(name)} is no name for a tensor")
+def _described(name: str, value: dict[str, Any]) -> _Described:
+    """The three values of an entry that was written in an unusual way."""
     if value.keys() != {"dtype", "shape", "data_offsets"}:
         raise _DamagedError(f"the entry of tensor {show(name)} is incomplete")
     dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
-    if not isinstance(dtype, str) or dtype not in BITS:
+    if not isinstance(dtype, str):
         raise _DamagedError(f"tensor {show(name)} has an unknown dtype; it may need a newer hydrometer")
     if not _are_sizes(shape) or not _are_sizes(offsets) or len(offsets) != 2:
         raise _DamagedError(f"tensor {show(name)} has no valid shape or place")
+    return dtype, shape, offsets
+
+
+def _entry(name: str, described: _Described, start: int) -> TensorEntry:
+    dtype, shape, offsets = described
+    if len(name) > _MAX_NAME or not name.isprintable():
+        raise _DamagedError(f"{show(name)} is no name for a tensor")
+    if dtype not in BITS:
+        raise _DamagedError(f"tensor {show(name)} has an unknown dtype; it may need a newer hydrometer")
     bits = math.prod(shape) * BITS[dtype]
     if bits > _MAX_ELEMENTS or bits % 8 or offsets[1] - offsets[0] != bits // 8:
         raise _DamagedError(f"the shape of tensor {show(name)} does not fit its bytes")

@@ -29,6 +29,9 @@ def inspect(
     full: Annotated[
         bool, typer.Option("--full", help="Compare every value instead of a sample of each tensor.")
     ] = False,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes for --full; 0 for one per core of a large model, at most four.")
+    ] = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result as JSON on standard output.")
     ] = False,
@@ -49,7 +52,7 @@ def inspect(
         msg = "--quick reads a few rows, --full everything: give one of them"
         raise UsageError(msg)
     with TerminalProgress() as progress:
-        result = run(base, student, candidate or (), quick=quick, full=full, progress=progress)
+        result = run(base, student, candidate or (), quick=quick, full=full, workers=workers, progress=progress)
     if as_json:
         typer.echo(json.dumps(to_json(result), ensure_ascii=False, allow_nan=False))
     else:

@@ -126,9 +126,12 @@ def audit(  # noqa: PLR0913 - one parameter per documented option
         str,
         typer.Option(
             help="Differences that are meant, comma-separated: template, precision, "
-            "engine, tokenizer, context, identity."
+            "engine, tokenizer, context, identity, lineage."
         ),
     ] = "",
+    inspect_files: Annotated[
+        bool, typer.Option("--inspect/--no-inspect", help="First read the files of both models, where they have any.")
+    ] = True,
     seed: Annotated[int, typer.Option(help="Seed of items and of sampled replies.")] = 0,
     out: Out = Path("hydrometer-out"),
     threads: Annotated[int, typer.Option(help="Processor threads; 0 for all.")] = 0,
@@ -171,6 +174,7 @@ def audit(  # noqa: PLR0913 - one parameter per documented option
         "template": template,
         "thinking": thinking,
         "seed": seed,
+        "inspect": inspect_files,
         "allow": [name.strip() for name in allow.split(",") if name.strip()],
         "settings": settings,
     }

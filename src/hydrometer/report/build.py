@@ -16,6 +16,7 @@ from hydrometer.report.facets_view import (
     build_passes,
     build_tiers,
 )
+from hydrometer.report.files_view import build_files
 from hydrometer.report.items_view import build_items
 from hydrometer.report.plot import forest_plot
 from hydrometer.report.shares_view import build_shares, template_sentence
@@ -102,6 +103,7 @@ def build_view(result: AuditResult) -> ReportView:
         template=template_sentence(result.template_shares),
         shares=build_shares(result.template_shares),
         style=build_style(result.style),
+        files=build_files(result.files),
         tasks=tuple(_task(task) for task in result.tasks),
         findings=tuple(_finding(finding) for finding in result.findings),
         items=items,
@@ -126,6 +128,7 @@ def reproduce_command(spec: AuditSpec) -> str:
     if spec.alpha != _DEFAULTS.alpha:
         parts += ["--alpha", f"{spec.alpha:g}"]
     parts += [f"--{flag}" for flag in ("fixed", "floor") if getattr(spec, flag)]
+    parts += [] if spec.inspect else ["--no-inspect"]
     if spec.teacher:
         parts += ["--teacher", spec.teacher.text.removeprefix("traces:")]
     if spec.budget:

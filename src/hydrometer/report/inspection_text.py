@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hydrometer.inspection import Inspection, Side, lineage_words
+from hydrometer.report.files_view import TITLES
 from hydrometer.report.terminal import ASCII_HEAD, STYLES, in_ascii, is_plain
 
 _COLOURS = {
@@ -19,7 +20,6 @@ _COLOURS = {
     "insufficient": STYLES["not-enough"],
     "not testable from files": "dim",
 }
-_TITLES = {"lineage": "comes from the base", "edit": "what was done"}
 
 
 def print_inspection(result: Inspection, console: Console) -> None:
@@ -35,7 +35,7 @@ def print_inspection(result: Inspection, console: Console) -> None:
     _line(console, f"student  {_side(result.student)}", "dim", plain=plain)
     for question in result.questions:
         console.print()
-        title = Text(f"{_TITLES.get(question.name, question.name)}: ", style="bold")
+        title = Text(f"{TITLES.get(question.name, question.name)}: ", style="bold")
         console.print(title.append(question.answer.upper(), style=_COLOURS[question.answer]))
         _line(console, f"  {question.text}", "", plain=plain)
         for line in _beside(result, question.name):

@@ -120,6 +120,8 @@ class _Face:
             yield self._listed(Text("Tokens", style="bold"), self.text(view.price), width=7)
         for label, value in _beside(view):
             yield self._listed(Text(label, style="bold"), self.text(value), width=7)
+        for answer, text in _files(view):
+            yield self._listed(Text("Files", style="bold"), self.text(f"{answer}: {text}"), width=7)
         for row in view.differences:
             body = self.text(f"{row.aspect}, ")
             body.append_text(self.text(row.label, STYLES[row.kind]))
@@ -157,3 +159,14 @@ def _beside(view: ReportView) -> Iterator[tuple[str, str]]:
         yield "Samples", sentence
     if view.calibration:
         yield "Claims", view.calibration
+
+
+def _files(view: ReportView) -> Iterator[tuple[str, str]]:
+    """What the files say, without what they cannot say."""
+    if view.files is None:
+        return
+    if view.files.skipped:
+        yield "not read", view.files.skipped
+    for row in view.files.answers:
+        if row.answer != "not testable from files":
+            yield f"{row.title}, {row.answer}", row.text

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hydrometer.report.curves import Curves
+from hydrometer.report.files_view import FilesView
 from hydrometer.report.plot import Plot
 
 
@@ -359,6 +360,7 @@ class ReportView:
         diversity: What several samples of a question are worth, a sentence per task.
         passes: The same as rows, one per number of samples.
         style: How far the student moved towards its teacher, None where none was given.
+        files: What the files of both models say, None where that was not wanted.
         differences: Rows of `findings` that are not equal.
         items: Every item, changed ones first.
         changes: Number of items by change.
@@ -393,6 +395,7 @@ class ReportView:
     template: str
     shares: tuple[ShareRow, ...]
     style: StyleView | None
+    files: FilesView | None
     tasks: tuple[TaskRow, ...]
     findings: tuple[FindingRow, ...]
     items: tuple[ItemView, ...]
