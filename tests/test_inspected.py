@@ -120,7 +120,7 @@ def test_a_copy_in_another_format_is_noted(tiny: Make, tmp_path: Path) -> None:
 
     seen = found(tiny("llama", 0), edited(tiny("llama", 0), tmp_path / "s", halve))
     assert seen.kind == "cast"
-    assert standings(seen) == {"training": Standing.NOTE}
+    assert standings(seen)["training"] is Standing.NOTE
     assert "nothing was trained" in files_clause(seen)
 
 
