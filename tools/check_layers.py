@@ -22,6 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("grading", "plan", "pairing"),
     ("preflight", "verdict", "planning"),
     ("summary", "stopping", "asking", "floor", "facets", "corpus", "crossed", "calibrated", "sampled", "teaching"),
+    ("window",),
     ("derived",),
     ("inspection", "inspected"),
     ("run", "comparison", "simulate", "claims"),

@@ -77,6 +77,11 @@ class Respondent:
         if self._engine is not None and self._engine.capabilities.local:
             self.close()
 
+    def narrow(self, context: int) -> None:
+        """Open it with a smaller window from now on; who it is, is asked again."""
+        self.close()
+        self._settings, self._identity = replace(self._settings, context=context), None
+
     @property
     def capabilities(self) -> Capabilities:
         """What its engine can do."""

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from hydrometer import window
 from hydrometer.asking import Opener, Respondent
 from hydrometer.corpus import corpus_findings
 from hydrometer.crossed import check_swapped, same_templates
@@ -115,12 +116,15 @@ class Runner:
         """
         created, self._clock = datetime.now(UTC), time.perf_counter()
         self._files = look_at_files(self.spec, self._progress)
+        items = (i for t, n in self.tasks.items() if t not in self._absent for i in t.items(n, self.spec.seed))
+        self._settings = replace(self._settings, window=window.needed(items, self.spec.max_tokens))
         with ExitStack() as stack:
             teacher = self._teacher(stack)
             base, student = self._pair(stack)
             setup = self._compare(base, student)
             plan = self._plan(setup)
             entries, whole = ([e for e in plan if e.task.corpus is corpus] for corpus in (False, True))
+            setup = replace(setup, findings=(*setup.findings, *window.misfits(plan, _window(setup))))
             evidence = Evidence()
             if is_valid(setup.findings):
                 crossed = self._crossed(stack, base, student)
@@ -194,6 +198,8 @@ class Runner:
 
     def _compare(self, base: Respondent, student: Respondent) -> Setup:
         # The student first, so that the base is open already when it is asked first.
+        if not self._settings.context:
+            window.level(base, student)
         who, can = student.identity, student.capabilities
         student.rest()
         check_thinking(
@@ -458,6 +464,10 @@ def _sight(result: CapabilityResult, pool: Pool) -> Sight:
         high=found.high,
         words="open" if open_still else result.verdict.value,
     )
+
+
+def _window(setup: Setup) -> int:
+    return min((side.context_length for side in (setup.base, setup.student) if side.context_length), default=0)
 
 
 def _best(setup: Setup) -> str:

@@ -29,3 +29,10 @@ def test_an_unknown_suite_names_the_nearest() -> None:
 def test_typical_lengths_are_known_for_all_generated_replies() -> None:
     generated = {name for name in suite("full").items if load_task(name).kind is Kind.GENERATE}
     assert set(TYPICAL_TOKENS) == generated
+
+
+def test_a_task_has_as_many_items_as_the_largest_suite_asks_for() -> None:
+    for name, number in suite("full").items.items():
+        task = load_task(name)
+        if not task.unavailable() and not task.extra:
+            assert len(task.items(number, 1)) == min(number, task.limit or number)

@@ -137,7 +137,7 @@ def audit(  # noqa: PLR0913 - one parameter per documented option
     threads: Annotated[int, typer.Option(help="Processor threads; 0 for all.")] = 0,
     slots: Annotated[int, typer.Option(help="Requests decoded together; 0 for the engine's choice.")] = 0,
     context: Annotated[
-        int, typer.Option(help="Window per request in tokens; 0 for the engine's choice.")
+        int, typer.Option(help="Window per request in tokens; 0 for what the plan needs.")
     ] = 0,
     dtype: Annotated[
         str, typer.Option(help="Weight dtype of the hf engine: auto, float32, bfloat16.")

@@ -51,6 +51,7 @@ class EngineSettings:
         threads: Processor threads, 0 for the engine's choice.
         slots: Requests decoded together, 0 for the engine's choice.
         context: Window per request in tokens, 0 for the engine's choice.
+        window: Window that the plan needs; an engine that opens one of its own choice opens no smaller one.
         dtype: Weight dtype of the `hf` engine (`auto`, `float32`, `bfloat16`).
         device: Device of the `hf` engine, `""` for the best one found.
         concurrency: Largest number of requests in flight of the `http` engine.
@@ -63,6 +64,7 @@ class EngineSettings:
     threads: int = 0
     slots: int = 0
     context: int = 0
+    window: int = 0
     dtype: str = "auto"
     device: str = ""
     concurrency: int = 32

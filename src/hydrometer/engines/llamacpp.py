@@ -45,6 +45,7 @@ SLOTS = 16
 """Slots on a GPU, unless the user chose a number."""
 
 CONTEXT = 2048
+"""Smallest window that is opened, unless the user or the model's training says less."""
 METHODS = ("continuation", "letters")
 
 _GPU = ("GGML_BACKEND_DEVICE_TYPE_GPU", "GGML_BACKEND_DEVICE_TYPE_IGPU")
@@ -132,7 +133,7 @@ class LlamaCppEngine(ClosingEngine):
         self._files = files
         self._template = template
         trained = files.header.context_length
-        wanted = settings.context or CONTEXT
+        wanted = settings.context or max(CONTEXT, settings.window)
         self._context = min(wanted, trained) if trained else wanted
         library = _library()
         wanted_slots = settings.slots or default_slots(library.get_device_info())

@@ -39,6 +39,7 @@ class SystemPrompt(RepliedTask):
     version = 2
     capability = "instruction following"
     summary = "a standing order in the system message"
+    limit = len(ORDERS) * len(ASKED) * len(THINGS)
 
     def make(self, rng: Random, index: int) -> Item:
         """Make item `index`; the orders take turns."""
