@@ -6,7 +6,7 @@ as soon as it has labels here.
 
 A reply counts as a circle where its end says the same again at least three times over, in whole sentences, lines or
 verses, word for word or with single words or numbers changed, so that nothing new comes: a refrain between new verses
-is none, and neither is nonsense that never says the same.
+is none, neither is nonsense that never says the same, nor is a reply that repeats itself and then comes to a close of its own.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ LOOPS: dict[str, frozenset[int]] = {
     "develop": frozenset({
         4, 6, 8, 9, 10, 14, 20, 21, 22, 23, 24, 25, 33, 34, 35, 39, 43, 51, 53, 57, 58, 61, 63, 68, 69, 70, 73, 75, 76, 77,
     }),
-    "judged": frozenset(),
+    "judged": frozenset({
+        0, 6, 9, 18, 19, 21, 24, 25, 27, 30, 33, 36, 37, 39, 42, 45, 46, 48, 51, 54, 57, 58, 60, 61, 63, 66, 69, 72, 87, 97, 102, 105,
+        111, 114, 139,
+    }),
 }  # fmt: skip
 """Places in `recorded_*.jsonl.zst`, counted from 0."""

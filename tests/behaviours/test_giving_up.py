@@ -100,14 +100,25 @@ def test_a_line_for_an_essay_is_a_give_up() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["I don't know.", "I'm not sure who that is.", "I have no idea.", "Sorry, I do not know that."]
-)
+    "text",
+    [
+        "I don't know.", "I'm not sure who that is.", "I have no idea.", "Sorry, I do not know that.", "The text does not say.",
+        "The text doesn't say where she lives.", "The passage does not mention it.", "It does not say.", "That is not stated.",
+        "The context does not provide enough information.",
+        "No one knows.", "Unfortunately, the article does not specify when.",
+    ],
+)  # fmt: skip
 def test_not_knowing_shows(text: str) -> None:
     assert says_unknown(reply(text))
 
 
 @pytest.mark.parametrize(
-    "text", ["I know it: Paris.", "You don't know until you try.", "I don't have a dog."]
-)
+    "text",
+    [
+        "I know it: Paris.", "You don't know until you try.", "I don't have a dog.", "The text does not mention rain, so the match took place.",
+        "The text does not say that he left; it says that he stayed.", "It does not matter: Paris.", "This is not said lightly.",
+        "The information does not include tax: 40 euros.", "It does not give up easily.",
+    ],
+)  # fmt: skip
 def test_knowing_does_not(text: str) -> None:
     assert says_unknown(reply(text)) is None

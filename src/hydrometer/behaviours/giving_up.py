@@ -68,6 +68,7 @@ _SHORTER = re.compile(
     re.IGNORECASE,
 )
 _WORDED = {"one": 1, "two": 2, "three": 3, "five": 5}
+_TOLD = r"(?:text|passage|story|article|document|context|paragraph|conversation|question|message|note|information)"
 _UNKNOWN = re.compile(
     r"\A(?:(?:well|hmm|honestly|unfortunately|sorry|i['’]?m sorry|i am sorry|i apologi[sz]e|to be honest"
     r"|as an? (?:ai|language model)[^.,]{0,60})\b,?\s*(?:but\s+)?){0,3}"
@@ -84,7 +85,13 @@ _UNKNOWN = re.compile(
     r"|insufficient) (?:information|way to (?:know|tell|determine|answer))"
     r"|it is (?:not known|unknown|not possible to (?:know|tell|say|determine|answer))|(?:this|that"
     r"|the answer|the question) (?:is (?:unknown|not known)|cannot be (?:determined|known|answered))"
-    r"|no (?:such )?(?:information|record|data) (?:is|was|exists))",
+    r"|no (?:such )?(?:information|record|data) (?:is|was|exists)"
+    rf"|(?:(?:the|this|that) (?:given |provided )?{_TOLD}(?: given| provided| above)?|it) (?:does not|doesn['’]?t|did not|didn['’]?t)"
+    r" (?:(?:actually|explicitly|really) )?(?:say|state|mention|tell(?: us| me)?|specify|indicate|reveal|give|provide|contain|include)"
+    r"(?: (?:it|that|this|so|(?:the|any|enough|that) (?:answer|information|details?)))?"
+    r"(?=\W*\Z|[.!;\n]|,? (?:what|who|where|when|how|which|whether|if|why)\b)"
+    r"|(?:it|that|this|the answer) (?:is|was)(?: not|n['’]t) (?:mentioned|stated|specified|given|said|told)\b(?! (?:lightly|enough|often))"
+    r"|(?:nobody|no one) (?:really )?knows\b)",
     re.IGNORECASE,
 )
 
@@ -126,7 +133,7 @@ EMPTY_REPLY = Behaviour(
 )
 GAVE_UP = Behaviour(name="gave_up", version=2, summary="leaves the work undone", detect=gave_up)
 SAYS_UNKNOWN = Behaviour(
-    name="says_unknown", version=1, summary="says that it does not know", detect=says_unknown, fault=False
+    name="says_unknown", version=2, summary="says that it does not know", detect=says_unknown, fault=False
 )
 
 

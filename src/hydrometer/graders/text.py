@@ -63,6 +63,15 @@ def yes_or_no(reply: str) -> str | None:
     return found[-1].lower() if found else None
 
 
+def stated(reply: str) -> str:
+    """Return what stands behind the last "answer is" or "Answer:", `""` where nothing does."""
+    last = None
+    for last in _MARKER.finditer(lowered(reply)):  # noqa: B007 - the last one counts
+        pass
+    behind = reply[last.end() :] if last else ""
+    return behind if re.search(r"\w", behind) else ""
+
+
 def find_last(reply: str, pattern: re.Pattern[str]) -> str:
     """Return the match behind the last "answer is" or "Answer:", else the last one of all, `""` without any."""
     marks = list(_MARKER.finditer(lowered(reply)))

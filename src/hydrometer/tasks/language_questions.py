@@ -14,11 +14,12 @@ Words = dict[str, Any]
 
 
 class Question(NamedTuple):
-    """A question, the forms of the right word, and those of the other words that could be said."""
+    """A question, the forms of the right word, those of the other words that could be said, and what is asked about."""
 
     asked: str
     right: Sequence[str]
     others: Sequence[str]
+    cue: str = ""
 
 
 def colour(rng: Random, words: Words) -> Question:
@@ -28,7 +29,7 @@ def colour(rng: Random, words: Words) -> Question:
     at = rng.randrange(2)
     asked = words["asked"].format(things[at])
     text = " ".join([*(line[0].upper() + line[1:] for line in told), asked])
-    return Question(text, colours[at], _forms(words["colours"], colours[at]))
+    return Question(text, colours[at], _forms(words["colours"], colours[at]), things[at])
 
 
 def opposite(rng: Random, words: Words) -> Question:

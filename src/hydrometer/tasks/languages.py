@@ -26,6 +26,7 @@ class Languages(RepliedTask):
     """Answer in the language that was asked."""
 
     name = "languages"
+    version = 2
     capability = "languages"
     summary = "simple questions in nine languages, to be answered in the same one"
     chance = 0.17  # one of two colours, six days, five animals in some items; opposites cannot be guessed
@@ -42,7 +43,7 @@ class Languages(RepliedTask):
         parts = (
             [question.asked, words["closing"]] if rng.random() < 0.5 else [words["closing"], question.asked]
         )
-        answer = {"language": code, "right": [*question.right], "others": [*question.others]}
+        answer = {"language": code, "right": [*question.right], "others": [*question.others], "cue": question.cue}
         return Item(
             task=self.name,
             messages=user(" ".join(parts)),
@@ -62,7 +63,9 @@ class Languages(RepliedTask):
         if spoken not in related({code}):
             return Grade.wrong(said[:40], f"asked in {code}, answered in {spoken}")
         right = [_plain(word, code) for word in gold["right"]]
-        found = pick_option(_plain(said, code), [*right, *(_plain(word, code) for word in gold["others"])])
+        options = [*right, *(_plain(word, code) for word in gold["others"])]
+        # "The carpet is green and the vase is blue" answers a question about the carpet.
+        found = pick_option(_plain(said, code), options, _plain(gold.get("cue", ""), code))
         return (
             Grade.right(found) if found in right else Grade.wrong(found or said[:40], f"expected {right[0]}")
         )
@@ -91,11 +94,16 @@ class Languages(RepliedTask):
             messages=user("今天是星期一。明天是星期几？"),
             answer={"language": "zh", "right": ["星期二", "周二"], "others": ["星期三", "周三"]},
         )
+        told = {"language": "pt", "right": ["verde"], "others": ["azul"], "cue": "o tapete"}
+        asked = "O tapete é verde. O vaso é azul. De que cor é o tapete?"
+        both = Item(task=self.name, messages=user(asked), answer=told)
         return (
             case("sentence", item, "Wenn heute Montag ist, dann ist morgen Dienstag.", 1.0),
             case("reason_behind", item, "Morgen ist Dienstag, weil heute Montag ist.", 1.0),
             case("english", item, "If today is Monday, tomorrow is Tuesday.", 0.0),
             case("word_in_english", item, "Tomorrow is Dienstag.", 0.0),
+            case("both_told", both, "Em uma frase, o tapete é verde e o vaso é azul.", 1.0),
+            case("the_other_way_round", both, "O tapete é azul e o vaso é verde.", 0.0),
             case("chinese", chinese, "明天是星期二。", 1.0),
             case("chinese_wrong", chinese, "明天是周三。", 0.0),
             case("chinese_in_english", chinese, "Tomorrow will be 星期二, which is a Tuesday.", 0.0),
