@@ -77,7 +77,7 @@ def test_verdicts_differ_without_colour() -> None:
 
 
 def test_the_plot_keeps_order_scale_and_band() -> None:
-    plot = forest_plot(sample.CAPABILITIES, 0.03)
+    plot = forest_plot([row.estimate for row in sample.CAPABILITIES], 0.03)
     assert plot is not None
     for mark, result in zip(plot.marks, sample.CAPABILITIES, strict=True):
         assert 0 <= mark.low <= mark.point <= mark.high <= 100

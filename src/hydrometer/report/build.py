@@ -7,6 +7,7 @@ from dataclasses import fields
 
 from hydrometer.items import Thinking
 from hydrometer.report import words
+from hydrometer.report.advice import advice
 from hydrometer.report.facets_view import (
     build_behaviours,
     build_budgets,
@@ -19,6 +20,7 @@ from hydrometer.report.facets_view import (
 from hydrometer.report.files_view import build_files
 from hydrometer.report.items_view import build_items
 from hydrometer.report.plot import forest_plot
+from hydrometer.report.price_view import build_prices
 from hydrometer.report.shares_view import build_shares, template_sentence
 from hydrometer.report.style_view import build_style
 from hydrometer.report.view import (
@@ -88,14 +90,22 @@ def build_view(result: AuditResult) -> ReportView:
         facts=_facts(result),
         figures=_figures(result),
         capabilities=tuple(_capability(row, result.spec.margin) for row in result.capabilities),
-        plot=forest_plot(result.capabilities, result.spec.margin),
+        advice=advice(
+            result.verdict,
+            result.capabilities,
+            result.tokens[0] if result.tokens else None,
+            result.spec.margin,
+        ),
+        plot=forest_plot([row.estimate for row in result.capabilities], result.spec.margin),
         price=words.price_sentence(result.tokens[0]) if result.tokens else "",
         tokens=tuple(_token_row(price, result) for price in result.tokens),
+        prices=build_prices(result.capabilities, result.tokens, result.spec.margin),
         cuts=build_cuts(result.cuts),
         flips=build_flips(result.budgets),
         budgets=build_budgets(result.budgets),
         tiers=build_tiers(result.tiers),
         behaviours=build_behaviours(result.behaviours, result.items),
+        excesses=forest_plot([row.excess for row in result.behaviours], 0.0),
         calibration=words.calibration_sentence(result.calibration) if result.calibration else "",
         diversity=tuple(words.diversity_sentence(found) for found in result.diversity),
         passes=build_passes(result.diversity),

@@ -96,11 +96,21 @@ def build_behaviours(
             p=words.p_value(row.adjusted_p),
             kind="fault" if row.fault else "style",
             shown=not row.excess.low <= 0.0 <= row.excess.high,
+            **_change(row),
             sentence=words.behaviour_sentence(row),
             anchors=tuple(item_anchor(item) for item in row.items if item in held),
         )
         for row in rows
     )
+
+
+def _change(row: BehaviourResult) -> dict[str, str]:
+    """How an excess is coloured and named: more of a fault is worse, more of a style is only more."""
+    if row.excess.low <= 0.0 <= row.excess.high:
+        return {"tone": "quiet", "change": "? no excess shown"}
+    more = row.excess.difference > 0
+    tone = ("worse" if more else "better") if row.fault else "equivalent"
+    return {"tone": tone, "change": "▲ more" if more else "▼ less"}
 
 
 def build_confidences(found: CalibrationResult) -> tuple[Fact, ...]:

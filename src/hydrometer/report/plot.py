@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from hydrometer.result import CapabilityResult
+from hydrometer.stats.estimate import Estimate
 
 _STEPS = (1, 2, 5, 10, 20, 25, 50)
 _TICKS = 5
 # Room at both edges, in percent of the width: a whisker or a label at the end of the axis stays inside.
 _EDGE = 3.0
+# The axis never shows less: differences of nothing need one, too.
+_LEAST = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plot:
-    """A forest plot; `marks` are in the order of the capabilities.
+    """A forest plot; `marks` are in the order of the rows.
 
     Attributes:
         zero: Place of the line of no difference.
@@ -52,22 +54,22 @@ class Plot:
     marks: tuple[Mark, ...]
 
 
-def forest_plot(results: Sequence[CapabilityResult], margin: float) -> Plot | None:
-    """Place the intervals of all capabilities on one axis, symmetric around zero.
+def forest_plot(estimates: Sequence[Estimate], margin: float) -> Plot | None:
+    """Place intervals on one axis, symmetric around zero.
 
     Args:
-        results: The capabilities, in the order of the rows.
-        margin: Half the width of the band of equivalence, in score units.
+        estimates: One per row, in their order.
+        margin: Half the width of the band of equivalence, in score units; 0 for no band.
 
     Returns:
         The places, or None if there is nothing to draw.
     """
-    if not results:
+    if not estimates:
         return None
     # A capability without pairs has the widest interval there is; it would squeeze all the others.
-    found = [result.estimate for result in results if result.estimate.n]
+    found = [estimate for estimate in estimates if estimate.n]
     ends = [abs(end) for e in found for end in (e.low, e.high, e.difference)]
-    reach = min(1.0, max([*ends, 2 * margin]))
+    reach = min(1.0, max([*ends, 2 * margin, _LEAST]))
     step = next((s for s in _STEPS if reach * 100 / s <= _TICKS), _STEPS[-1]) / 100
 
     def place(value: float) -> float:
@@ -79,12 +81,11 @@ def forest_plot(results: Sequence[CapabilityResult], margin: float) -> Plot | No
         band_low=place(-margin),
         band_high=place(margin),
         ticks=tuple(Tick(x=place(i * step), label=_label(i * step)) for i in _thinned(count)),
-        marks=tuple(_mark(result, place) for result in results),
+        marks=tuple(_mark(estimate, place) for estimate in estimates),
     )
 
 
-def _mark(result: CapabilityResult, place: Callable[[float], float]) -> Mark:
-    found = result.estimate
+def _mark(found: Estimate, place: Callable[[float], float]) -> Mark:
     point = place(found.difference)
     anchor = "start" if point < 25 else "end" if point > 75 else "middle"
     return Mark(low=place(found.low), point=point, high=place(found.high), anchor=anchor)

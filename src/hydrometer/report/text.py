@@ -57,6 +57,7 @@ class _Face:
         yield Text.assemble(self.badge(view.badge), "  ", self.text(view.title, "dim"))
         yield self.text(view.headline, "bold")
         yield self.text(view.meaning)
+        yield self.text(view.advice)
         yield Text()
         if view.capabilities:
             yield self._table(view)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from hydrometer.report.curves import Curves
 from hydrometer.report.files_view import FilesView
 from hydrometer.report.plot import Plot
+from hydrometer.report.price_view import PriceChart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +147,8 @@ class BehaviourRow:
         p: Adjusted p-value.
         kind: `fault` or `style`.
         shown: Whether the interval excludes zero.
+        tone: How the excess is coloured: `worse` or `better` for a fault, `equivalent` for style, `quiet` if not shown.
+        change: The same in words with a symbol.
         sentence: The finding in one line.
         anchors: Items that show it on the student's side only.
     """
@@ -161,6 +164,8 @@ class BehaviourRow:
     p: str
     kind: str
     shown: bool
+    tone: str
+    change: str
     sentence: str
     anchors: tuple[str, ...]
 
@@ -344,15 +349,18 @@ class ReportView:
         badge: The overall verdict.
         headline: The verdict in one sentence.
         meaning: What such a verdict means, in one sentence.
+        advice: What to do with it, accuracy and tokens weighed.
         facts: Date, suite, number of items, margin.
         figures: What holds over all capabilities: the overall difference, how much was asked, the noise floor.
         plot: The forest plot, None without capabilities.
         price: What the replies cost, in one sentence; `""` where nothing was generated.
+        prices: Accuracy against length, a chart per capability.
         cuts: What the token cap did, per capability with cut replies.
         flips: Sentences on capabilities whose better model depends on the token budget.
         budgets: A chart per capability over token budgets.
         tiers: A chart per task over difficulty tiers.
         behaviours: Behaviours that show on either side, largest excess first.
+        excesses: Their excesses as a plot, None without any.
         template: What the chat template did and what the weights did, in words; `""` where that was not asked.
         shares: The same in numbers.
         calibration: How stated confidences fit the answers, in one sentence; `""` where none were asked for.
@@ -375,6 +383,7 @@ class ReportView:
     badge: Badge
     headline: str
     meaning: str
+    advice: str
     margin: str
     level: str
     facts: tuple[Fact, ...]
@@ -383,11 +392,13 @@ class ReportView:
     plot: Plot | None
     price: str
     tokens: tuple[TokenRow, ...]
+    prices: tuple[PriceChart, ...]
     cuts: tuple[CutRow, ...]
     flips: tuple[str, ...]
     budgets: tuple[Chart, ...]
     tiers: tuple[Chart, ...]
     behaviours: tuple[BehaviourRow, ...]
+    excesses: Plot | None
     calibration: str
     confidences: tuple[Fact, ...]
     diversity: tuple[str, ...]

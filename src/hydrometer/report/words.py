@@ -176,12 +176,18 @@ def capability_sentence(result: CapabilityResult, margin: float) -> str:
     )
 
 
+def length_trend(price: TokenPrice) -> str:
+    """Return `longer` or `shorter` for the student's replies where that is shown, else `""`."""
+    if not price.n or price.high >= UNBOUNDED_RATIO or price.low <= 1.0 <= price.high:
+        return ""
+    return "longer" if price.ratio > 1 else "shorter"
+
+
 def price_sentence(price: TokenPrice) -> str:
     """Say what the student's replies cost next to the base's."""
     if not price.n:
         return "No reply was finished by both models, so their lengths cannot be compared."
-    shown = price.high < UNBOUNDED_RATIO and not price.low <= 1.0 <= price.high
-    trend = ("longer" if price.ratio > 1 else "shorter") if shown else ""
+    trend = length_trend(price)
     lead = f"The distillation writes {trend} replies" if trend else "No difference in reply length is shown"
     text = (
         f"{lead}: {ratio(price)} tokens per item, on average {tokens(price.student)} against {tokens(price.base)} "
