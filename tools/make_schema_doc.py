@@ -1,9 +1,13 @@
-"""Write docs/report-schema.md from the types behind `report.json`. `--check` only compares."""
+"""Write docs/report-schema.md and docs/schema/report.schema.json from the types behind `report.json`.
+
+`--check` only compares.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
 import re
 import sys
 import types
@@ -15,9 +19,11 @@ from typing import Any, get_args, get_origin, get_type_hints
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
+from hydrometer.report.json_report import json_schema  # noqa: E402
 from hydrometer.result import SCHEMA_VERSION, AuditResult  # noqa: E402
 
 DOCUMENT = ROOT / "docs" / "report-schema.md"
+SCHEMA = ROOT / "docs" / "schema" / "report.schema.json"
 _INTRO = f"""# report.json
 
 Made by `python tools/make_schema_doc.py`; do not edit.
@@ -27,7 +33,8 @@ holds every number and every reply that the page shows, uncut. Numbers are finit
 Scores and differences are in score units (0.03 is 3 points); differences are student minus base.
 
 The schema version is {SCHEMA_VERSION}. It is raised whenever a field changes its meaning or goes away. A file with a
-newer version or with an unknown key is refused.
+newer version or with an unknown key is refused. The same as JSON Schema:
+[report.schema.json](schema/report.schema.json).
 
 ```python
 from pathlib import Path
@@ -49,15 +56,18 @@ _PLAIN = {
 
 def main() -> int:
     """Write or check the document."""
-    text = document()
-    if "--check" not in sys.argv:
-        DOCUMENT.write_text(text, encoding="utf-8")
-        return 0
-    if not DOCUMENT.exists() or DOCUMENT.read_text(encoding="utf-8") != text:
-        print("stale: docs/report-schema.md: run python tools/make_schema_doc.py")
-        return 1
-    print("docs/report-schema.md: up to date")
-    return 0
+    status = 0
+    for path, text in ((DOCUMENT, document()), (SCHEMA, json.dumps(json_schema(), indent=1) + "\n")):
+        name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+        if "--check" not in sys.argv:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        elif not path.exists() or path.read_text(encoding="utf-8") != text:
+            print(f"stale: {name}: run python tools/make_schema_doc.py")
+            status = 1
+        else:
+            print(f"{name}: up to date")
+    return status
 
 
 def document() -> str:

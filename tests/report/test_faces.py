@@ -13,7 +13,7 @@ from huggingface_hub import ModelCard
 from huggingface_hub.repocard_data import model_index_to_eval_results
 
 from hydrometer.report.build import build_view
-from hydrometer.report.faces import FACES, badge, junit, markdown, model_index
+from hydrometer.report.faces import FACES, badge, eval_results, junit, markdown, model_index
 from hydrometer.result import AuditResult, Verdict
 from hydrometer.verdict import GATES, gate, overall
 
@@ -116,3 +116,16 @@ def test_a_gate_fails_on_what_it_guards_against(verdicts: str, statuses: tuple[i
     rows = [replace(sample.WORSE, verdict=Verdict(name)) for name in verdicts.split("/") if name != "invalid"]
     result = sample.sample(verdict=overall(rows) if rows else Verdict.INVALID, capabilities=tuple(rows))
     assert tuple(gate(result, name) for name in GATES) == statuses
+
+
+def test_eval_results_are_read_by_the_hubs_own_reader() -> None:
+    entries = yaml.safe_load(eval_results(sample.sample()))
+    hub = pytest.importorskip("huggingface_hub._eval_results", reason="needs a huggingface_hub that knows the format")
+    read = hub.parse_eval_result_entries(entries)
+    assert hub.eval_result_entries_to_yaml(read) == entries
+    assert [entry.task_id for entry in read] == [
+        row.capability.replace(" ", "_") for row in sample.CAPABILITIES if row.estimate.n
+    ]
+    first = read[0]
+    assert (first.dataset_id, first.value, first.date) == ("hydrometer/standard", 62.0, sample.sample().created)
+    assert "worse, difference -9.0 [-14.1, -3.9] points, margin 3;" in first.notes

@@ -103,3 +103,12 @@ def test_the_schema_names_every_field_of_a_written_report() -> None:
     name = schema["$ref"].rsplit("/", 1)[-1] if "$ref" in schema else None
     properties = schema["$defs"][name]["properties"] if name else schema["properties"]
     assert set(properties) == set(json.loads(json.dumps(to_json(sample.sample()))))
+
+
+def test_a_report_fits_the_published_schema_and_a_changed_one_does_not() -> None:
+    validator = pytest.importorskip("jsonschema").Draft202012Validator(json_schema())
+    plain = to_json(sample.sample())
+    validator.validate(plain)
+    assert not validator.is_valid({**plain, "verdict": "fine"})
+    assert not validator.is_valid({**plain, "extra": 1})
+    assert not validator.is_valid({key: value for key, value in plain.items() if key != "spec"})

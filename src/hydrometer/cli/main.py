@@ -202,7 +202,7 @@ def show(folder: Folder = Path("hydrometer-out"), as_json: Json = False) -> None
 def report(
     folder: Folder = Path("hydrometer-out"),
     face: Annotated[
-        str, typer.Option("--format", help="html, markdown (model card), junit, badge or model-index.")
+        str, typer.Option("--format", help="html, markdown (model card), junit, badge, model-index or eval-results.")
     ] = "html",
     as_json: Json = False,
 ) -> None:

@@ -13,6 +13,7 @@ import yaml
 from huggingface_hub import EvalResult
 from huggingface_hub.repocard_data import eval_results_to_model_index
 
+from hydrometer.report import words
 from hydrometer.report.build import build_view
 from hydrometer.report.templating import templates
 from hydrometer.report.view import CapabilityRow
@@ -109,11 +110,37 @@ def model_index(result: AuditResult) -> str:
     return yaml.safe_dump({"model-index": index}, sort_keys=False, allow_unicode=True)
 
 
+def eval_results(result: AuditResult) -> str:
+    """Return `.eval_results/*.yaml` of the student's repository, as the hub reads it.
+
+    The hub shows such entries beside the model where their dataset is a registered benchmark; the suites here are none,
+    so the file travels with the model and is read by whoever looks. What a score means stands in the notes.
+    """
+    entries = [
+        {
+            "dataset": {"id": f"hydrometer/{result.spec.suite}", "task_id": row.capability.replace(" ", "_")},
+            "value": round(100 * row.estimate.student, 2),
+            "date": result.created,
+            "notes": (
+                f"accuracy in %, {row.estimate.n} pairs; against its base "
+                f"{result.base.identity.label} at {100 * row.estimate.base:.2f} %: {row.verdict.value}, difference "
+                f"{words.points(row.estimate.difference)} "
+                f"{words.interval(row.estimate.low, row.estimate.high)} points, margin "
+                f"{words.margin_words(result.spec.margin)}; hydrometer {__version__}"
+            ),
+        }
+        for row in result.capabilities
+        if row.estimate.n
+    ]
+    return yaml.safe_dump(entries, sort_keys=False, allow_unicode=True)
+
+
 FACES: dict[str, tuple[str, Callable[[AuditResult], str]]] = {
     "markdown": ("report.md", markdown),
     "junit": ("junit.xml", junit),
     "badge": ("badge.svg", badge),
     "model-index": ("model-index.yaml", model_index),
+    "eval-results": (".eval_results/hydrometer.yaml", eval_results),
 }
 """Name of a face to its file and its maker."""
 

@@ -66,7 +66,12 @@ def from_json(source: str | bytes | dict[str, Any]) -> AuditResult:
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of `report.json`."""
     schema = _ADAPTER.json_schema()
-    return {"$defs": schema["$defs"], **schema["items"]}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "report.json of Hydrometer",
+        "$defs": schema["$defs"],
+        **schema["items"],
+    }
 
 
 def write(result: AuditResult, folder: Path) -> tuple[Path, Path]:
