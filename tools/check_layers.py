@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("summary", "stopping", "asking", "floor", "facets", "corpus", "crossed", "calibrated", "sampled", "teaching"),
     ("window",),
     ("derived",),
-    ("inspection", "inspected"),
+    ("ancestry", "inspection", "inspected"),
     ("run", "comparison", "simulate", "claims"),
     ("report", "frames"),
     ("api", "verify"),

@@ -23,9 +23,11 @@ from hydrometer.catalog import ENGINES, TASKS, load_task  # noqa: E402
 from hydrometer.cli.main import app  # noqa: E402
 from hydrometer.detects import load_matrix  # noqa: E402
 from hydrometer.report.detects_text import markdown  # noqa: E402
+from hydrometer.surface.fixtures import FIXTURES  # noqa: E402
+from hydrometer.surface.recipe import KINDS  # noqa: E402
 from hydrometer.tasks.suites import SUITES, TYPICAL_TOKENS  # noqa: E402
 
-DOCUMENTS = ("README.md", "docs/cli.md", "docs/tasks.md", "docs/errors.md", "docs/detects.md")
+DOCUMENTS = ("README.md", "docs/cli.md", "docs/tasks.md", "docs/errors.md", "docs/detects.md", "docs/inspect.md")
 _PART = re.compile(r"(<!-- generated: (?P<name>[^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -55,6 +57,8 @@ def part(name: str) -> str:
         "engines": _engines,
         "errors": _errors,
         "detects": _detects,
+        "fixtures": _fixtures,
+        "risks": _risks,
     }
     return makers[kind](argument)
 
@@ -108,6 +112,16 @@ def _engines(_: str) -> str:
 
 def _detects(_: str) -> str:
     return markdown(load_matrix())
+
+
+def _fixtures(_: str) -> str:
+    rows = [f"| {fixture.name} | {fixture.shows} |" for fixture in FIXTURES]
+    return "\n".join(["| conversation | with |", "| --- | --- |", *rows]) + "\n"
+
+
+def _risks(_: str) -> str:
+    rows = [f"| {name} | {what} |" for name, what in KINDS.items()]
+    return "\n".join(["| risk | what it is |", "| --- | --- |", *rows]) + "\n"
 
 
 def _errors(_: str) -> str:

@@ -10,10 +10,11 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from hydrometer.ancestry import chain_topic, pin_to_the_day
 from hydrometer.canon import to_plain
 from hydrometer.checkpoint.changes import Change
 from hydrometer.checkpoint.edits import Edit, find_edit
@@ -142,7 +143,7 @@ def inspect(
             msg = f"{ref.text!r} has no files to read: give a .gguf file, a checkpoint folder or hf://OWNER/NAME"
             raise ModelError(msg)
     depth: Depth = "quick" if quick else "full" if full else "sample"
-    return inspect_models(refs, depth=depth, workers=workers, progress=progress)
+    return inspect_models(refs, depth=depth, workers=workers, pin=True, progress=progress)
 
 
 def has_files(ref: ModelRef) -> bool:
@@ -151,7 +152,12 @@ def has_files(ref: ModelRef) -> bool:
 
 
 def inspect_models(
-    refs: Sequence[ModelRef], *, depth: Depth, workers: int = 1, progress: Progress | None = None
+    refs: Sequence[ModelRef],
+    *,
+    depth: Depth,
+    workers: int = 1,
+    pin: bool = False,
+    progress: Progress | None = None,
 ) -> Inspection:
     """Compare the files of models that are named already.
 
@@ -159,16 +165,19 @@ def inspect_models(
         refs: The base, the student, and further candidates.
         depth: How much is read.
         workers: As for `inspect`.
+        pin: Whether a base on the hub is read as it was on the student's day, rather than as engines load it.
         progress: Told about what is going on.
 
     Raises:
         UnreadableModelError: Files are damaged, unsafe or do not belong together.
     """
     try:
+        start, pinned = pin_to_the_day(refs[0], refs[1]) if pin else (refs[0], "")
+        refs = [start, *refs[1:]]
         with ExitStack() as stack:
             sides = [take_inventory(stack.enter_context(closing(open_source(ref))), ref.text) for ref in refs]
             # First of all: a file that is built to do harm ends the inspection at once.
-            surface = _surface(refs, sides, quick=depth in ("quick", "glance"))
+            surface = _surface(refs, sides, pinned, quick=depth in ("quick", "glance"))
             return _inspect(sides, surface, _files(refs[1]), progress or Silent(), depth, workers)
     except ModelError as error:
         raise UnreadableModelError(str(error)) from error
@@ -261,11 +270,14 @@ def _processes(sides: Sequence[Inventory]) -> int:
     return min(4, os.cpu_count() or 1) if sum(_side(side).nbytes for side in sides) > LARGE else 1
 
 
-def _surface(refs: Sequence[ModelRef], sides: Sequence[Inventory], *, quick: bool) -> Surface:
-    base, student = (
+def _surface(refs: Sequence[ModelRef], sides: Sequence[Inventory], pinned: str, *, quick: bool) -> Surface:
+    files = [
         read_surface(ref, side.source, tokenizer=not quick) for ref, side in zip(refs[:2], sides[:2], strict=True)
-    )
-    return look_at_surface(base, student, dtypes=(_side(sides[0]).dtype, _side(sides[1]).dtype), quick=quick)
+    ]
+    found = look_at_surface(files[0], files[1], dtypes=(_side(sides[0]).dtype, _side(sides[1]).dtype), quick=quick)
+    chain = chain_topic(refs, sides, files)
+    remarks = (*found.remarks, *([pinned] if pinned else []))
+    return replace(found, topics=(chain, *found.topics), remarks=remarks)
 
 
 def _files(ref: ModelRef) -> list[str] | None:

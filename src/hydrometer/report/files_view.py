@@ -8,7 +8,10 @@ from hydrometer.files import FilesFound, Question
 from hydrometer.report import words
 from hydrometer.surface.answers import Answer
 
-TITLES = {"lineage": "comes from the base", "edit": "what was done", "parts": "parts", "teacher": "teacher"}
+TITLES = {
+    "lineage": "comes from the base", "edit": "what was done", "parts": "parts", "chain": "base by its cards",
+    "teacher": "teacher",
+}  # fmt: skip
 """Questions as they are shown; others under their own name."""
 
 _ANSWERS: dict[Answer, tuple[str, str]] = {

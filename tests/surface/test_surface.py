@@ -1,0 +1,168 @@
+"""Whole inspections of tiny real models with something around their weights changed, and files built to do harm."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from commands import hydrometer
+from hydrometer.errors import UnreadableModelError
+from hydrometer.inspection import Inspection, inspect, to_json
+from hydrometer.surface.fixtures import FIXTURES
+from tiny_models import QWEN_TEMPLATE, build_tiny
+
+CARD = "---\nlicense: apache-2.0\nbase_model: {}\n---\n# A student\n"
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("transformers")
+    folder = build_tiny("qwen3_5", tmp_path_factory.mktemp("pair") / "tiny-base", 0)
+    (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\n# A base\n")
+    (folder / "preprocessor_config.json").write_text("{}")
+    return folder
+
+
+@pytest.fixture
+def student(base: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "student"
+    shutil.copytree(base, folder)
+    (folder / "README.md").write_text(CARD.format("org/tiny-base"))
+    return folder
+
+
+def answers(found: Inspection) -> dict[str, str]:
+    return {question.name: question.answer for question in found.questions}
+
+
+def change(path: Path, **values: Any) -> None:
+    table = json.loads(path.read_text())
+    for key, value in values.items():
+        table.pop(key) if value is None else table.update({key: value})
+    path.write_text(json.dumps(table))
+
+
+def test_a_clean_pair_raises_nothing(base: Path, student: Path) -> None:
+    found = inspect(str(base), str(student))
+    mine = answers(found)
+    assert {mine[name] for name in ("chain", "tokenizer", "template", "settings", "licence", "recipe")} == {"confirmed"}
+    assert not found.surface.risks
+    assert found.exit_code == 0
+    assert not [f for topic in found.surface.topics for f in topic.findings if f.answer != "confirmed"]
+
+
+def test_a_swapped_template_is_shown_with_its_values(base: Path, student: Path) -> None:
+    (student / "chat_template.jinja").write_text(QWEN_TEMPLATE.replace("enable_thinking is defined and enable_thinking is false", "false"))
+    done = hydrometer("inspect", str(base), str(student), "--quick", cwd=student)
+    shown = " ".join(done.stdout.split())
+    assert done.returncode == 10
+    assert "template: CONTRADICTED" in shown
+    assert "enable_thinking changes the prompt of the base, and does nothing in the student" in shown
+    assert "think prefill: behind an empty think block in the base, inside an open think block in the student" in shown
+    plain = json.loads(hydrometer("inspect", str(base), str(student), "--json", "--quick", cwd=student).stdout)
+    rows = {row["name"]: row["answer"] for row in plain["surface"]["template"]}
+    assert rows["thinking switch"] == "contradicted"
+
+
+def test_settings_lost_in_the_files(base: Path, student: Path) -> None:
+    (student / "generation_config.json").unlink()
+    found = inspect(str(base), str(student), quick=True)
+    assert answers(found)["settings"] == "contradicted"
+    assert "no generation_config.json" in next(q.text for q in found.questions if q.name == "settings")
+
+
+def test_risks_have_file_and_line(base: Path, student: Path) -> None:
+    (student / "training_args.json").write_text('{\n "load_in_4bit": true,\n "max_seq_length": 8192\n}')
+    plain = to_json(inspect(str(base), str(student), quick=True))
+    assert {(risk["name"], risk["file"], risk["line"]) for risk in plain["risks"]} == {
+        ("4-bit training", "training_args.json", 2), ("length filter", "training_args.json", 3),
+    }  # fmt: skip
+    assert plain["verdict"] == "confirmed"
+
+
+def test_a_parent_beside_the_student_is_followed(base: Path, student: Path) -> None:
+    middle = student.parent / "middle"
+    shutil.copytree(student, middle)
+    (student / "README.md").write_text(CARD.format("me/middle"))
+    found = inspect(str(base), str(student), quick=True)
+    text = next(q.text for q in found.questions if q.name == "chain")
+    assert text == "the student -> me/middle -> org/tiny-base, 1 of the models between checked by tensors"
+
+
+def test_two_gguf_files_and_a_folder_with_one(base: Path, tmp_path: Path) -> None:
+    gguf = pytest.importorskip("gguf")
+    import numpy as np
+    from safetensors.numpy import load_file
+
+    from hydrometer.surface.vocabulary import of_json
+
+    table = of_json(json.loads((base / "tokenizer.json").read_text()))
+    tokens = sorted(table.ids, key=lambda token: table.ids[token])
+    norms = {name: value for name, value in load_file(base / "model.safetensors").items() if name.endswith("layernorm.weight") and ".layers." in name} if (base / "model.safetensors").exists() else {}
+    assert norms
+
+    def write(name: str, template: str, merges: list[str]) -> str:
+        writer = gguf.GGUFWriter(tmp_path / name, "qwen35")
+        writer.add_context_length(512)
+        writer.add_tokenizer_model("gpt2")
+        writer.add_token_list(tokens)
+        writer.add_token_merges(merges)
+        writer.add_eos_token_id(table.ids["<|im_end|>"])
+        writer.add_chat_template(template)
+        for number in range(4):
+            writer.add_tensor(f"blk.{number}.attn_norm.weight", np.ones(32, np.float32))
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        return str(tmp_path / name)
+
+    merges = table.merges.split("\n")
+    good = write("good.gguf", QWEN_TEMPLATE, merges)
+    bad = write("bad.gguf", QWEN_TEMPLATE.replace("<think>", "<thought>"), merges[::-1])
+    for one in (str(base), good):
+        found = answers(inspect(one, good))
+        assert [found[name] for name in ("tokenizer", "template", "settings")] == ["confirmed"] * 3
+        wrong = answers(inspect(one, bad))
+        assert [wrong[name] for name in ("tokenizer", "template", "settings")] == ["contradicted", "contradicted", "confirmed"]
+
+
+HOSTILE: dict[str, tuple[str, Callable[[Path], Any]]] = {
+    "bomb": ("takes too much computing time", lambda p: (p / "chat_template.jinja").write_text("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}")),
+    "reach": ("what the sandbox forbids", lambda p: (p / "chat_template.jinja").write_text("{{ ''.__class__.__mro__ }}")),
+    "template no text": ("no text in UTF-8", lambda p: (p / "chat_template.jinja").write_bytes(b"\xff\xfe{{ x }}")),
+    "tokenizer of 50 MB": ("too many", lambda p: (p / "tokenizer.json").write_bytes(b" " * 50_000_000)),
+    "deep tokenizer": ("no valid JSON", lambda p: (p / "tokenizer.json").write_text("[" * 200_000)),
+    "many parts": ("too many parts", lambda p: (p / "tokenizer.json").write_text("[" + "[]," * 1_200_000 + "[]]")),
+    "deep settings": ("no valid JSON", lambda p: (p / "generation_config.json").write_text('{"a":' * 150_000)),
+    "aliases": ("full of YAML aliases", lambda p: (p / "README.md").write_text("---\na: &a [1]\n" + "b: [" + "*a," * 30 + "*a]\n---\n")),
+    "long front": ("front matter has", lambda p: (p / "README.md").write_text("---\n" + "a: 1\n" * 200_000 + "---\n")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_files_end_in_one_line(name: str, base: Path, student: Path) -> None:
+    words, plant = HOSTILE[name]
+    plant(student)
+    with pytest.raises(UnreadableModelError, match=words) as caught:
+        inspect(str(base), str(student))
+    assert caught.value.exit_code == 12
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_card_that_is_only_wrong_is_a_remark(base: Path, student: Path) -> None:
+    (student / "README.md").write_bytes(b"---\nlicense: [\n---\n\xff\xfe broken\n")
+    found = inspect(str(base), str(student), quick=True)
+    assert any("no YAML" in remark for remark in found.remarks)
+    assert any("not in UTF-8" in remark for remark in found.remarks)
+    assert found.exit_code == 0
+
+
+def test_the_table_of_fixtures_is_in_the_document() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "inspect.md").read_text(encoding="utf-8")
+    assert all(f"| {fixture.name} |" in text for fixture in FIXTURES)
