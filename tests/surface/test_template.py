@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from commands import environment
 from hydrometer.surface.answers import Topic
 from hydrometer.surface.fixtures import FIXTURES
 from hydrometer.surface.rendering import LARGEST, render_fixtures
@@ -163,6 +164,7 @@ BOMBS = {
 
 _MEASURED = """
 import json, resource, sys
+from hydrometer.errors import ModelError
 from hydrometer.surface.rendering import render_fixtures
 try:
     render_fixtures(json.load(sys.stdin), {}, "model")
@@ -178,7 +180,7 @@ print(json.dumps([text, own.ru_maxrss + inner.ru_maxrss, inner.ru_utime + inner.
 def test_bombs_end_in_one_line_within_bounds(name: str) -> None:
     """In a process of its own, whose children are the renderer alone."""
     given = json.dumps(BOMBS[name])
-    done = subprocess.run([sys.executable, "-c", _MEASURED], input=given, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", _MEASURED], input=given, capture_output=True, text=True, check=True, env=environment())
     text, kilobytes, seconds = json.loads(done.stdout)
     assert text.endswith("do not use this model")
     assert "\n" not in text
