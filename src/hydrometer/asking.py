@@ -166,6 +166,8 @@ class Respondent:
         for stream in streams:
             for request, completion in stream:
                 self._store.put_completion(identity, request, completion)
+                if completion.text:
+                    self._progress.arrived(self.side, request.asked, completion.text)
                 self._take(request.digest, completion)
 
     def _take(self, request_digest: str, completion: Completion) -> None:

@@ -40,6 +40,10 @@ class Progress(Protocol):
         """What is known so far, one entry per capability."""
         ...
 
+    def arrived(self, side: str, question: str, reply: str) -> None:
+        """A reply came; hostile text, which whoever shows it makes harmless. Called for every reply: be quick."""
+        ...
+
 
 class Silent:
     """Shows nothing; the default when called from Python."""
@@ -54,4 +58,7 @@ class Silent:
         """Ignore it."""
 
     def look(self, sights: Sequence[Sight]) -> None:
+        """Ignore it."""
+
+    def arrived(self, side: str, question: str, reply: str) -> None:
         """Ignore it."""

@@ -151,6 +151,10 @@ def audit(  # noqa: PLR0913 - one parameter per documented option
             "Without it every verdict has its own status."
         ),
     ] = "",
+    watch: Annotated[bool, typer.Option("--watch", help="Show the replies as they come, below the intervals.")] = False,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Show the run on a page of this machine, too; its address is printed.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Ask both models the same items and judge every capability."""
@@ -178,7 +182,7 @@ def audit(  # noqa: PLR0913 - one parameter per documented option
         "allow": [name.strip() for name in allow.split(",") if name.strip()],
         "settings": settings,
     }
-    _run_audit(base, student, out, options, as_json=as_json, fail_on=fail_on)
+    _run_audit(base, student, out, options, as_json=as_json, fail_on=fail_on, sight=(watch, serve))
 
 
 @app.command()
@@ -270,10 +274,11 @@ def _run_audit(
     as_json: bool,
     fail_on: str = "",
     card: Path | None = None,
+    sight: tuple[bool, bool] = (False, False),
 ) -> None:
     from hydrometer.api import audit as run
     from hydrometer.api import audit_folder, worst_code
-    from hydrometer.cli.progress import TerminalProgress
+    from hydrometer.cli.live import watching
     from hydrometer.verdict import GATES, gate
 
     for name, known in (
@@ -289,7 +294,7 @@ def _run_audit(
     thinking = options.pop("thinking", "default")
     results = []
     for leg in ("on", "off") if thinking == "both" else (thinking,):
-        with TerminalProgress() as progress:
+        with watching(*sight) as progress:
             result = run(
                 base, student, thinking=leg, out=out, progress=progress, command=_command(), **options
             )

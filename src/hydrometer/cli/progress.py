@@ -22,10 +22,12 @@ from rich.text import Text
 
 from hydrometer.progress import Sight
 from hydrometer.report.terminal import is_plain
+from hydrometer.report.words import line
 
 _REACH = 30
 """Points on either side of zero that the little intervals show."""
 _CELLS = 31
+_REPLIES = 4
 
 
 class TerminalProgress:
@@ -33,9 +35,11 @@ class TerminalProgress:
 
     Args:
         console: Where to show them.
+        watch: Whether the last replies are shown, too.
     """
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, *, watch: bool = False) -> None:
+        self._watch = watch
         self._bars = _Bars(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -69,6 +73,11 @@ class TerminalProgress:
         self._bars.sights = tuple(sights)
         self._bars.refresh()
 
+    def arrived(self, side: str, question: str, reply: str) -> None:
+        """Keep the last replies in sight, where that was asked for."""
+        if self._watch:
+            self._bars.replies = (*self._bars.replies, (side, question, reply))[-_REPLIES:]
+
     def __enter__(self) -> Self:
         """Show the bars."""
         self._bars.start()
@@ -78,7 +87,7 @@ class TerminalProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Leave the terminal as it was."""
-        self._bars.sights = ()  # the report that follows says it better
+        self._bars.sights, self._bars.replies = (), ()  # the report that follows says it better
         for task in self._known.values():
             # What stopped early is not unfinished.
             self._bars.update(task, total=self._bars.tasks[task].completed)
@@ -89,10 +98,12 @@ class _Bars(Progress):
     """Bars below a table of what is known so far."""
 
     sights: tuple[Sight, ...] = ()
+    replies: tuple[tuple[str, str, str], ...] = ()
 
     def get_renderables(self) -> Iterable[RenderableType]:
         if self.sights:
             yield _table(self.sights, plain=is_plain(self.console))
+        yield from (_reply(*reply, width=self.console.width) for reply in self.replies)
         yield self.make_tasks_table(self.tasks)
 
 
@@ -112,6 +123,13 @@ def _table(sights: Sequence[Sight], *, plain: bool) -> Table:
             Text(sight.words),
         )
     return table
+
+
+def _reply(side: str, question: str, reply: str, *, width: int) -> Text:
+    """A question and its reply in one line; foreign text, so nothing in it may act on the terminal."""
+    room = max(width - len(side) - 6, 20)
+    asked = line(question[:1000], room // 2)
+    return Text.assemble((f"{side} ", "bold"), asked, (" > ", "dim"), line(reply[:1000], room - len(asked)))
 
 
 def _numbers(sight: Sight) -> str:
