@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import sys
@@ -22,17 +23,18 @@ from doubles import REF, Scripted
 from hydrometer.engines.base import EngineSettings
 from hydrometer.errors import MissingPackageError
 from hydrometer.items import Request
-from hydrometer.outcomes import Completion
+from hydrometer.outcomes import Completion, Status
 from hydrometer.refs import parse_ref
 from hydrometer.report.build import build_view, reproduce_command
 from hydrometer.report.html import render_html
 from hydrometer.report.json_report import from_json, to_json
 from hydrometer.report.style_view import style_sentence
 from hydrometer.report.text import print_report
-from hydrometer.result import AuditResult
+from hydrometer.result import AuditResult, ItemResult, Reply
 from hydrometer.shares import StyleShift
 from hydrometer.spec import ModelRef
 from hydrometer.style import FEWEST, equal_windows, place
+from hydrometer.teaching import style_shift
 
 NOUNS = ["river", "stone", "boat", "harbour", "lamp", "garden", "market", "teacher", "winter", "bridge"]
 OPENING = "Let me analyze this request carefully:\n"
@@ -244,6 +246,29 @@ def test_traces_in_a_file_are_a_teacher(form: str, tmp_path: Path) -> None:
     assert found.trap
     assert hydrometer.verify_folder(tmp_path / "out").problems == ()
     assert f"--teacher {path}" in reproduce_command(result.spec)
+    report = next((tmp_path / "out").glob("*/report.json"))
+    said = json.loads(report.read_text())
+    said["style"]["told_apart"] -= 0.01
+    report.write_text(json.dumps(said))
+    assert "styles does not follow" in hydrometer.verify_folder(tmp_path / "out").problems[0]
+
+
+def test_twins_have_one_score_together() -> None:
+    def reply(value: float) -> Reply:
+        rest = dict.fromkeys(("key", "answer", "thinking", "extracted", "reason"), "")
+        return Reply(status=Status.GRADED, value=value, think_state="none", tokens=1, **rest)
+
+    def twin(number: int, values: tuple[float, float, float]) -> tuple[ItemResult, ItemResult]:
+        base, student, teacher = map(reply, values)
+        fields = {"task": "nuance", "capability": "nuance", "tier": "", "messages": (), "choices": (), "expected": ""}
+        item = ItemResult(item_id=str(number), base=base, student=student, cluster=str(number // 2), together=2, **fields)  # type: ignore[arg-type]
+        return item, dataclasses.replace(item, student=teacher)
+
+    # The base says yes to both, which is right on one; the student and the teacher are right on both.
+    made = [twin(n, ((n + 1) % 2, 1.0, 1.0)) for n in range(8)]
+    found = style_shift([item for item, _ in made], [other for _, other in made], "t", alpha=0.05)
+    assert found is not None
+    assert (found.graded, found.base, found.student, found.teacher_score) == (4, 0.0, 1.0, 1.0)
 
 
 def questions(folder: Path) -> Path:

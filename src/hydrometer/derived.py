@@ -26,7 +26,7 @@ def derived_tables(
 ) -> dict[str, Any]:
     """Return the tables by their names in `AuditResult`.
 
-    Style is not among them: its fit may differ in the last digits from one machine to the next.
+    Style is not among them: the last digits of its fit depend on the machine, so it is compared apart.
 
     Args:
         questions: Tasks and items, in the order of `items`.

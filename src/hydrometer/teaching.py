@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from hydrometer.pairing import cluster_labels
+from hydrometer.pairing import cluster_labels, counted
 from hydrometer.result import ItemResult, Reply
 from hydrometer.shares import Portion, StyleShift
 from hydrometer.stats.clusters import cluster_error
@@ -73,7 +73,7 @@ def style_shift(
     enough = len(usable) >= FEWEST and np.unique(clusters[kept]).size >= 2
     placed = place(usable, clusters[kept]) if enough else None
     style = _style(placed, kept) if placed else None
-    scores = _scores(rows)
+    scores = _scores(rows, taught)
     graded = np.asarray(~np.isnan(scores).any(axis=1), dtype=np.bool_)
     values, level = scores[graded], 1.0 - alpha
 
@@ -125,9 +125,19 @@ def _windows(rows: Sequence[tuple[ItemResult, Reply]]) -> list[tuple[list[str], 
     return [equal_windows(triple) for triple in triples]
 
 
-def _scores(rows: Sequence[tuple[ItemResult, Reply]]) -> Floats:
-    """Scores of base, student and teacher, NaN where there is none, shape (n, 3)."""
-    values = [[item.base.value, item.student.value, reply.value] for item, reply in rows]
+def _scores(rows: Sequence[tuple[ItemResult, Reply]], taught: Sequence[ItemResult]) -> Floats:
+    """Scores of base, student and teacher, NaN where there is none, shape (n, 3).
+
+    Items that count only together have one score, which stands at the first of them.
+    """
+    pairs = {item.item_id: item for item in counted(item for item, _ in rows)}
+    theirs = {item.item_id: item.student for item in counted(taught)}
+    values = [
+        [pairs[own].base.value, pairs[own].student.value, theirs[own].value]
+        if (own := item.item_id) in pairs and own in theirs
+        else [None] * 3
+        for item, _ in rows
+    ]
     return np.array(values, dtype=np.float64).reshape(-1, 3)
 
 

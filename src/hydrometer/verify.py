@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,10 +24,12 @@ from hydrometer.result import AuditResult, ItemResult, Reply, Verdict
 from hydrometer.store import EVIDENCE, Store
 from hydrometer.summary import Kept, Question, collect_items, summarise
 from hydrometer.tasks.base import LM_EVAL_PREFIX, Task
-from hydrometer.teaching import unsigned
+from hydrometer.teaching import style_shift, unsigned
 from hydrometer.verdict import overall
 
 REPORT = "report.json"
+_LAST_DIGITS = 1e-4
+"""How far the figures of a fit may be apart from one machine to the next."""
 
 _Find = Callable[[str], Task | None]
 """Returns the task that graded a stored item, None if it is not known here."""
@@ -278,7 +283,24 @@ def _compare(
         for part, table in tables.items()
         if canonical_json(table) != canonical_json(getattr(result, part))
     ]
+    if result.style and find_spec("sklearn") and not _style_follows(result, items, taught):
+        problems.append(f"report {name}: the comparison of styles does not follow from the evidence")
     return problems
+
+
+def _style_follows(result: AuditResult, items: Sequence[ItemResult], taught: Sequence[ItemResult]) -> bool:
+    """Whether the comparison of styles comes out the same, but for the last digits of its fit."""
+    teacher = result.style.teacher if result.style else ""
+    made = style_shift(items, taught, teacher, alpha=result.spec.alpha)
+    return _near(*(json.loads(canonical_json(shift)) for shift in (made, result.style)))
+
+
+def _near(one: object, other: object) -> bool:
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_near(one[key], other[key]) for key in one)
+    if isinstance(one, float) and isinstance(other, float | int):
+        return math.isclose(one, other, rel_tol=_LAST_DIGITS, abs_tol=_LAST_DIGITS)
+    return one == other
 
 
 def _key(item: ItemResult) -> str:

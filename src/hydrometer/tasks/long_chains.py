@@ -15,7 +15,7 @@ from random import Random
 from typing import Any
 
 from hydrometer.graders.numbers import final_number
-from hydrometer.graders.text import find_last, strip_echo
+from hydrometer.graders.text import find_last, stated, strip_echo
 from hydrometer.items import Item
 from hydrometer.outcomes import Grade
 from hydrometer.tasks.base import GraderCase
@@ -26,6 +26,7 @@ class LongChains(RepliedTask):
     """The end of a chain of small steps."""
 
     name = "long_chains"
+    version = 2
     capability = "long chains"
     summary = "eight kinds of chains from a few steps to dozens, made and verified by reasoning-gym"
     needs = ("reasoning_gym",)
@@ -50,9 +51,11 @@ class LongChains(RepliedTask):
         """Find the answer, then let the family's verifier judge it."""
         name, gold = item.answer["family"], item.answer["answer"]
         family = _families()[name]
-        found = _find(family, strip_echo(reply, item.messages[-1].content))
+        said = strip_echo(reply, item.messages[-1].content)
+        found = _find(family, said)
         if not found:
-            return Grade.unparsed("no answer of the kind that was asked for")
+            answer, why = stated(said).strip(" *\n")[:40], "no answer of the kind that was asked for"
+            return Grade.wrong(answer, why) if answer else Grade.unparsed(why)
         entry = {"answer": gold, "metadata": item.answer["facts"]}
         score = _gym().get_score_answer_fn(name)(found, entry)
         shown = found.partition("\n")[0]
@@ -78,16 +81,12 @@ class LongChains(RepliedTask):
             case("boxed", item, f"3 + 4 = 7, then 9, so \\boxed{{{right}}}", 1.0),
             case("other_end", item, f"I get {right} first.\nAnswer: {right}7", 0.0),
             case("longer_relation", family, "She is his **mother-in-law**.", 1.0),
+            case("a_name_for_a_relation", family, "Anna is Ben's.\n\n**Answer:** Olivia", 0.0),
             case("part_of_a_relation", family, "Answer: mother", 0.0),
             case("base_named", _item("base_conversion", "1010"), "50 in base-6 is 1010 in base 3.", 1.0),
             case("numbered_moves", tower, f"1. {move.format(1, 2)}.", 1.0),
             case("detour", tower, f"{move.format(1, 3)}\n{move.format(3, 2)}", 1.0),
-            case(
-                "detour_too_long",
-                tower,
-                f"{move.format(1, 3)}\n{move.format(3, 1)}\n{move.format(1, 2)}",
-                0.0,
-            ),
+            case("detour_too_long", tower, f"{move.format(1, 3)}\n{move.format(3, 1)}\n{move.format(1, 2)}", 0.0),
             case("no_moves", tower, "Everything to peg 2.", None),
         )
 

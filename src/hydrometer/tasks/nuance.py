@@ -7,6 +7,7 @@ says yes, or always names the first person, is right on one of the two.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from random import Random
 
@@ -18,6 +19,8 @@ from hydrometer.tasks.base import GraderCase
 from hydrometer.tasks.common import RepliedTask, case, user
 from hydrometer.tasks.minimal_pairs import HOW_MANY, PASSING, WHO, YES_OR_NO, Pair
 
+_RECEIVER = re.compile(r"\b(?:sent|went|addressed|came|it) to \w+", re.IGNORECASE)
+
 
 class Nuance(RepliedTask):
     """One word decides."""
@@ -25,7 +28,7 @@ class Nuance(RepliedTask):
     name = "nuance"
     capability = "nuance"
     summary = "minimal pairs in which one word flips the answer, counted only together"
-    version = 2
+    version = 3
     chance = 0.18  # a quarter of the pairs with two names or with yes and no, which are 70 %; numbers cannot be guessed
     group = 2
     together = True
@@ -49,7 +52,9 @@ class Nuance(RepliedTask):
             if found is None:
                 return Grade.unparsed("neither yes nor no in the reply")
             return Grade.right(found) if found == gold else Grade.wrong(found, f"expected {gold}")
-        return grade_option(said, gold, item.answer["options"], cue=item.answer["cue"])
+        # "It was sent to Ida" says who got it, and not who sent it.
+        told = _RECEIVER.sub("", said) if item.answer["cue"] == "sent" else said
+        return grade_option(told, gold, item.answer["options"], cue=item.answer["cue"])
 
     def gold_reply(self, item: Item) -> str:
         """Return the answer."""
@@ -76,7 +81,11 @@ class Nuance(RepliedTask):
                 Pair("The rope is 3 {} long.", ("metres", "centimetres"), "How many centimetres?", (300, 3)),
             )
         )
+        sent = Pair("A letter came {} Ida.", ("from", "to"), "Who sent it?", ("Ida", "Max"), "sent")
+        post = self._item(sent, 0, "easy")
         return (
+            case("receiver", post, "The letter was sent to Ida.", None),
+            case("sender", post, "Ida sent it to Max.", 1.0),
             case("reason_behind", who, "Anna, because she arrived before Ben.", 1.0),
             case("both_named", who, "Ben arrived after Anna, so Anna was first.", 1.0),
             case("other_one", who, "Anna came before Ben. **Answer:** Ben", 0.0),
