@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -234,3 +235,15 @@ def test_the_command(tiny: Callable[[str, int], Path], tmp_path: Path) -> None:
     assert plain.exit_code == 10
     assert json.loads(plain.stdout)["verdict"] == "contradicted"
     assert CliRunner().invoke(app, ["inspect", base, student, "--quick", "--full"]).exit_code != 0
+
+
+def test_the_page(tiny: Callable[[str, int], Path], tmp_path: Path) -> None:
+    base = str(tiny("llama", 0))
+    student = save_again(tiny("llama", 0), tmp_path / "s", lora)
+    shown = CliRunner().invoke(app, ["inspect", base, student, "--full", "--html", str(tmp_path / "x" / "page.html")])
+    assert shown.exit_code == 0
+    page = (tmp_path / "x" / "page.html").read_text()
+    assert "LoRA of rank 2" in page
+    assert "weights that were compared moved" in page
+    assert re.search(r'<td class="w w\d" title="distance [\d.e-]+, rank 2">\d</td>', page)
+    assert page.count("<script") == 0

@@ -38,6 +38,7 @@ class Change:
         changed: Share of values that differ.
         cast_changed: Share that differs from the base once that is rounded to the student's dtype.
         relative: Norm of the difference as a share of the base's norm.
+        distance: That norm.
         cosine: Between base and student.
         gain: How much longer the student is along the base: 0.01 for one per cent.
         largest: Largest difference.
@@ -51,6 +52,7 @@ class Change:
     changed: float
     cast_changed: float
     relative: float
+    distance: float
     cosine: float
     gain: float
     largest: float
@@ -149,6 +151,7 @@ class _Sums:
             changed=self._changed / max(1, self._count),
             cast_changed=self._cast / max(1, self._count),
             relative=moved / math.sqrt(self._base) if self._base else (math.inf if moved else 0.0),
+            distance=moved,
             cosine=(self._base + self._along) / sizes if sizes else float(not self._changed),
             gain=self._along / self._base if self._base else 0.0,
             largest=self._largest,

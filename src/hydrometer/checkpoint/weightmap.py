@@ -29,6 +29,8 @@ class WeightCell:
         moved: How many differ anywhere in what was compared.
         relative: Median distance of those that moved as a share of the base's norm; None where that norm is 0.
         changed: Share of the compared values that differ.
+        share: Share of the whole change, in squares of the distance, as if what was compared stood for the rest.
+        size: Share of all values of the model that lie here.
         rank: Rank of the change, 0 if it has no low one, None if that was not looked at.
     """
 
@@ -39,6 +41,8 @@ class WeightCell:
     moved: int
     relative: float | None
     changed: float
+    share: float
+    size: float
     rank: int | None
 
 
@@ -48,10 +52,19 @@ def weight_map(edit: Edit) -> tuple[WeightCell, ...]:
     for change in edit.changes:
         place = change.place
         cells.setdefault((place.group, place.layer, place.role), []).append(change)
-    return tuple(_cell(key, changes, edit) for key, changes in sorted(cells.items()))
+    energy = sum(map(_energy, edit.changes)) or 1.0
+    size = sum(change.elements for change in edit.changes) or 1
+    return tuple(_cell(key, changes, edit, energy, size) for key, changes in sorted(cells.items()))
 
 
-def _cell(key: tuple[str, int, str], changes: Sequence[Change], edit: Edit) -> WeightCell:
+def _energy(change: Change) -> float:
+    found = change.distance**2 * change.elements / max(1, change.compared)
+    return found if math.isfinite(found) else 0.0
+
+
+def _cell(
+    key: tuple[str, int, str], changes: Sequence[Change], edit: Edit, energy: float, size: int
+) -> WeightCell:
     group, layer, role = key
     moved = [change for change in changes if change.changed]
     finite = [change.relative for change in moved if math.isfinite(change.relative)]
@@ -64,6 +77,8 @@ def _cell(key: tuple[str, int, str], changes: Sequence[Change], edit: Edit) -> W
         moved=len(moved),
         relative=float(np.median(finite)) if finite else None if moved else 0.0,
         changed=sum(change.changed * change.compared for change in changes) / max(1, compared),
+        share=sum(map(_energy, changes)) / energy,
+        size=sum(change.elements for change in changes) / size,
         rank=_rank([change.place for change in changes], edit),
     )
 

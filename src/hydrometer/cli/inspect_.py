@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,6 +33,9 @@ def inspect(
     workers: Annotated[
         int, typer.Option(min=0, help="Processes for --full; 0 for one per core of a large model, at most four.")
     ] = 0,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page with the answers and the map of weights into this file.")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result as JSON on standard output.")
     ] = False,
@@ -46,13 +50,17 @@ def inspect(
     from hydrometer.cli.progress import TerminalProgress
     from hydrometer.inspection import inspect as run
     from hydrometer.inspection import to_json
+    from hydrometer.report.inspection_html import render_inspection
     from hydrometer.report.inspection_text import print_inspection
+    from hydrometer.report.json_report import write_file
 
     if quick and full:
         msg = "--quick reads a few rows, --full everything: give one of them"
         raise UsageError(msg)
     with TerminalProgress() as progress:
         result = run(base, student, candidate or (), quick=quick, full=full, workers=workers, progress=progress)
+    if html is not None:
+        write_file(html, render_inspection(result))
     if as_json:
         typer.echo(json.dumps(to_json(result), ensure_ascii=False, allow_nan=False))
     else:

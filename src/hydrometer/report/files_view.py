@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hydrometer.files import FilesFound, Question
 from hydrometer.report import words
+from hydrometer.report.weightmap_view import MapView, build_map
 from hydrometer.surface.answers import Answer
 
 TITLES = {
@@ -50,12 +51,14 @@ class FilesView:
         lead: How much was read, in one sentence.
         answers: The questions with their answers.
         notes: What else is odd about the files.
+        map: Where the weights moved, None where they were not compared.
     """
 
     skipped: str
     lead: str
     answers: tuple[AnswerRow, ...]
     notes: tuple[str, ...]
+    map: MapView | None
 
 
 def build_files(found: FilesFound | None) -> FilesView | None:
@@ -67,6 +70,7 @@ def build_files(found: FilesFound | None) -> FilesView | None:
         lead="" if found.skipped else _lead(found),
         answers=build_answers(found.questions),
         notes=tuple(words.line(note, 600) for note in found.notes),
+        map=build_map(found.cells),
     )
 
 

@@ -104,16 +104,18 @@ def render_view(view: ReportView, limit: int = SIZE_LIMIT) -> Pages:
 
 
 def _fixed(environment: Environment, view: ReportView) -> dict[str, object]:
+    return {**furniture(environment), "view": view, "folder": FOLDER, "report": HTML_NAME}
+
+
+def furniture(environment: Environment) -> dict[str, object]:
+    """Return what every page of this package needs: version, style, script, and the policy that allows no other."""
     style, script = _sheet(environment), _source(environment, "report.js")
     # Both are part of this package, and no value is put into them: the only text that is not escaped.
     return {
-        "view": view,
         "version": __version__,
         "style": Markup(style),  # noqa: S704
         "script": Markup(script),  # noqa: S704
         "policy": _policy(style, script),
-        "folder": FOLDER,
-        "report": HTML_NAME,
     }
 
 

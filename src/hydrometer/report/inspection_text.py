@@ -31,23 +31,23 @@ def print_inspection(result: Inspection, console: Console) -> None:
     """
     plain = is_plain(console)
     head = ASCII_HEAD if plain else box.SIMPLE_HEAD
-    _line(console, f"base     {_side(result.base)}", "dim", plain=plain)
-    _line(console, f"student  {_side(result.student)}", "dim", plain=plain)
+    _line(console, f"base     {side_line(result.base)}", "dim", plain=plain)
+    _line(console, f"student  {side_line(result.student)}", "dim", plain=plain)
     for question in result.questions:
         console.print()
         title = Text(f"{TITLES.get(question.name, question.name)}: ", style="bold")
         console.print(title.append(question.answer.upper(), style=_COLOURS[question.answer]))
         _line(console, f"  {question.text}", "", plain=plain)
-        for line in _beside(result, question.name):
+        for line in beside_lines(result, question.name):
             _line(console, f"    - {line}", "", plain=plain)
-    for line in _more(result):
+    for line in more_lines(result):
         _line(console, line, "", plain=plain)
     if result.edit is not None and result.edit.touched:
         console.print()
         console.print(_moved(result, head))
 
 
-def _beside(result: Inspection, name: str) -> Iterator[str]:
+def beside_lines(result: Inspection, name: str) -> Iterator[str]:
     """What stands under an answer: the values of what was contradicted, and the lines of risks."""
     for topic in result.surface.topics:
         for finding in topic.findings if topic.name == name else ():
@@ -66,12 +66,13 @@ def _line(console: Console, text: str, style: str, *, plain: bool) -> None:
         console.print(Text(" " * indent).append_text(part), soft_wrap=True)
 
 
-def _side(side: Side) -> str:
+def side_line(side: Side) -> str:
+    """Return one model in a line: tensors, layers, format, size."""
     size = f"{side.nbytes / 1e9:.2f} GB" if side.nbytes >= 1e9 else f"{side.nbytes / 1e6:.1f} MB"
     return f"{side.reference}: {side.tensors} tensors, {side.layers} layers, mostly {side.dtype}, {size}"
 
 
-def _more(result: Inspection) -> Iterator[str]:
+def more_lines(result: Inspection) -> Iterator[str]:
     """Faults behind the first, notes, candidates, remarks."""
     if result.candidates:
         yield ""
