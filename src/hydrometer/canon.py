@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,16 @@ TAG = "s2:"
 
 FILE_TAG = "sha256:"
 _CHUNK = 1 << 22
+_PLAIN = frozenset({str, int, float, bool})
 
 
 def to_plain(value: Any) -> Any:
     """Turn dataclasses, enums and tuples into plain JSON values, dropping nothing."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if value is None or type(value) in _PLAIN:
+        return value
+    kind: Any = type(value)
+    if (names := _field_names(kind)) is not None:
+        return {name: to_plain(getattr(value, name)) for name in names}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, dict):
@@ -32,6 +37,12 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [to_plain(v) for v in value]
     return value
+
+
+@cache
+def _field_names(kind: type) -> tuple[str, ...] | None:
+    """Return the fields of a dataclass, None for another type; asked for every value that is stored."""
+    return tuple(field.name for field in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else None
 
 
 def canonical_json(value: Any) -> str:

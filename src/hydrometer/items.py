@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 from hydrometer.canon import digest
@@ -95,7 +96,7 @@ class Item:
         return digest(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Request:
     """What an engine is asked. Two models of a pair get equal requests, except for declared sampling presets.
 
@@ -113,9 +114,9 @@ class Request:
     method: str = ""
     take: int = 0
 
-    @property
+    @cached_property
     def digest(self) -> str:
-        """Identity of the request."""
+        """Identity of the request; kept, since a hash over a long conversation is asked for again and again."""
         return digest(self)
 
     @property

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from hydrometer.canon import digest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelIdentity:
     """What an engine really opened. Part of the key of every completion.
 
@@ -46,7 +47,7 @@ class ModelIdentity:
     dialect: str = "none"
     details: dict[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Identity under which completions are stored: only what can change a reply."""
         return digest(

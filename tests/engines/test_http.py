@@ -22,7 +22,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from http_stub import Fault, Stub
 from hydrometer.engines.base import EngineSettings
 from hydrometer.engines.http import HttpEngine, open_model
-from hydrometer.engines.http_client import TRIES, _retry_after
+from hydrometer.engines.http_client import TRIES
+from hydrometer.engines.http_reading import _retry_after
 from hydrometer.errors import EngineUnavailableError, ModelError, UnknownNameError
 from hydrometer.items import Decoding, Kind, Message, Request, Thinking
 from hydrometer.outcomes import Completion, Finish

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -28,11 +29,13 @@ from hydrometer.engines.base import (
 )
 from hydrometer.engines.http_choices import METHODS as NATIVE_METHODS
 from hydrometer.engines.http_choices import find_template, score_choices
-from hydrometer.engines.http_client import BACK_OFF, Call, Client, Reply
+from hydrometer.engines.http_client import BACK_OFF, Client
 from hydrometer.engines.http_identity import (
     TOP,
     Server,
     base_name,
+    check_alike,
+    check_same,
     find_server,
     first_choice,
     identify,
@@ -40,6 +43,7 @@ from hydrometer.engines.http_identity import (
     reasoning_of,
     top_logprobs,
 )
+from hydrometer.engines.http_reading import Call, Reply
 from hydrometer.errors import EngineUnavailableError, ModelError, UnknownNameError
 from hydrometer.items import Decoding, Message, Request, Thinking, raw_texts
 from hydrometer.outcomes import ChoiceScore, Completion, Finish
@@ -58,11 +62,12 @@ class HttpEngine(ClosingEngine):
     """One model behind a URL.
 
     Args:
-        server: The server and the model on it, as `find_server` returns them.
+        server: The server and the model on it, as `find_server` returns them; its client knows all addresses.
+        further: The same model on the other addresses.
     """
 
-    def __init__(self, server: Server) -> None:
-        self._server, self._client = server, server.client
+    def __init__(self, server: Server, further: Sequence[Server] = ()) -> None:
+        self._server, self._client, self._further = server, server.client, tuple(further)
         self._identity: ModelIdentity | None = None
         self._closed = False
         self._logprobs = self._offers_logprobs()
@@ -80,9 +85,16 @@ class HttpEngine(ClosingEngine):
         return self._server.template
 
     def identity(self) -> ModelIdentity:
-        """Return who answers; the first call costs a few short requests."""
+        """Return who answers; the first call costs a few short requests.
+
+        Raises:
+            ModelError: Two addresses do not answer as one model.
+        """
         if self._identity is None:
             replies = probe(self._server, self._plain_body(), logprobs=self._logprobs)
+            for other in self._further:
+                body = {**self._plain_body(), "model": other.model}
+                check_same(self._server, replies, other, probe(other, body, logprobs=self._logprobs))
             self._identity = identify(self._server, replies)
         return self._identity
 
@@ -206,7 +218,8 @@ def open_model(ref: ModelRef, settings: EngineSettings, *, back_off: float = BAC
     """Open a model behind a URL.
 
     Args:
-        ref: `target` is the URL up to `/v1`, `model` the name on the server, `""` for its only one.
+        ref: `target` is the URL up to `/v1`, or several with commas between them; `model` the name on the server,
+            `""` for its only one.
         settings: `concurrency`, `timeout` and `api_key_env` are used.
         back_off: Seconds before a second try.
 
@@ -214,27 +227,43 @@ def open_model(ref: ModelRef, settings: EngineSettings, *, back_off: float = BAC
         ModelError: The URL is malformed, the model is not there, or another template was asked for.
         EngineUnavailableError: The server is down or does not talk JSON.
     """
-    try:
-        url = httpx.URL(ref.target)
-    except httpx.InvalidURL as error:
-        msg = f"{ref.target!r} is no URL ({error}): write http://HOST:PORT/v1#MODEL"
-        raise ModelError(msg) from error
-    client = Client(
-        url=str(url).rstrip("/"),
-        timeout=settings.timeout,
-        concurrency=max(1, settings.concurrency),
-        key=os.environ.get(settings.api_key_env, "") if settings.api_key_env else "",
-        key_name=settings.api_key_env,
-        back_off=back_off,
-    )
-    server = find_server(client, ref.model)
+    urls = [_checked(part.strip()) for part in ref.target.split(",")]
+    clients = [_client(url, settings, back_off) for url in urls]
+    server, *further = [find_server(client, ref.model) for client in clients]
+    client = replace(server.client, further=tuple(urls[1:]))
+    server = replace(server, client=client)
+    for other in further:
+        check_alike(server, other)
     if settings.chat_template and settings.chat_template.strip() != server.template.strip():
         msg = (
             f"{client.shown} renders its own chat template, another one cannot be sent: start the server with it "
             "(llama-server --chat-template-file, vllm serve --chat-template), or leave --template at own"
         )
         raise ModelError(msg)
-    return HttpEngine(server)
+    return HttpEngine(server, further)
+
+
+def _client(url: str, settings: EngineSettings, back_off: float) -> Client:
+    return Client(
+        url=url,
+        timeout=settings.timeout,
+        concurrency=max(1, settings.concurrency),
+        key=os.environ.get(settings.api_key_env, "") if settings.api_key_env else "",
+        key_name=settings.api_key_env,
+        back_off=back_off,
+    )
+
+
+def _checked(text: str) -> str:
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL as error:
+        msg = f"{text!r} is no URL ({error}): write http://HOST:PORT/v1#MODEL"
+        raise ModelError(msg) from error
+    if url.scheme not in ("http", "https") or not url.host:
+        msg = f"{text!r} is no URL of a server: write http://HOST:PORT/v1#MODEL, several with commas between them"
+        raise ModelError(msg)
+    return str(url).rstrip("/")
 
 
 def _sampling(server: Server, decoding: Decoding) -> dict[str, Any]:

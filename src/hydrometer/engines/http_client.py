@@ -1,81 +1,76 @@
-"""A patient client of one JSON server: bounded and adapting concurrency, retries, and one mapping of faults.
+"""A patient client of one model behind one or more JSON servers.
 
-Outside it is synchronous; inside, each stream of calls runs on an event loop in a thread of its own, which ends
-with the stream. So it works where a loop already runs (notebooks), and nothing is left behind.
+It bounds and adapts concurrency, tries again, and maps faults once. Outside it is synchronous; inside, each stream of
+calls runs on an event loop in a thread of its own, which ends with the stream. So it works where a loop already runs
+(notebooks), and nothing is left behind.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import AsyncIterator, Generator, Iterator, Sequence
-from contextlib import asynccontextmanager, closing, suppress
+from collections import deque
+from collections.abc import Generator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from queue import SimpleQueue
 from random import Random
 from threading import Thread
-from typing import Any, Literal, NamedTuple
+from typing import Any
+from urllib.request import getproxies, proxy_bypass
 
+import aiohttp
 import httpx
+from anyio import CapacityLimiter
 
+from hydrometer.engines.http_reading import Call, GoneError, News, Reply, Response, Trouble, read
 from hydrometer.errors import EngineUnavailableError
 
 TRIES = 5
 BACK_OFF = 0.5
 """Seconds before the second try, doubled for each further one; jitter takes up to half of it away."""
 
-_LONGEST_PAUSE = 120.0
 _LOOK_SECONDS = 10.0
+_CONNECT_SECONDS = 20.0
 _FAILED_RUN = 8
 """So many requests in a row given up, with nothing answered in between, mean that the server is broken."""
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_LOG = logging.getLogger("hydrometer")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One HTTP call.
-
-    Attributes:
-        path: Path behind the server's URL.
-        body: JSON to post; None makes it a GET.
-        key: What the caller knows it by.
-    """
-
-    path: str
-    body: dict[str, Any] | None = None
-    key: int = 0
-
-
-class Reply(NamedTuple):
-    """What came back: an object, or why there is none.
+@dataclass(slots=True)
+class _Endpoint:
+    """One of the addresses that serve the model.
 
     Attributes:
-        call: The call that it answers.
-        body: The JSON object, empty for a refusal.
-        refusal: The server's message where it refused, or why the call was given up; else `""`.
-        seconds: Time of the try that succeeded.
+        url: Where paths start.
+        options: Arguments of every call to it.
+        heard: Answers that came from it.
+        failed_run: Calls in a row that were given up.
+        gone: Whether it answers no more.
     """
 
-    call: Call
-    body: dict[str, Any]
-    refusal: str = ""
-    seconds: float = 0.0
+    url: str
+    options: dict[str, Any] = field(repr=False)
+    heard: int = 0
+    failed_run: int = 0
+    gone: bool = False
 
 
 @dataclass(slots=True)
 class Client:
-    """The server at one URL.
+    """The servers of one model.
 
     Attributes:
         url: Where paths start, without a slash at the end.
         timeout: Seconds for one try.
-        concurrency: Largest number of calls in flight.
+        concurrency: Largest number of calls in flight at each address.
         key: Bearer token, never shown.
         key_name: Environment variable that it came from, for messages.
         back_off: Seconds before the second try.
+        further: Other addresses that serve the same model; streams of calls are shared out over all of them.
         kept: Answers that the engine has handed on, for the message when the server goes away.
     """
 
@@ -85,14 +80,18 @@ class Client:
     key: str = field(default="", repr=False)
     key_name: str = ""
     back_off: float = BACK_OFF
+    further: tuple[str, ...] = ()
     kept: int = 0
-    _heard: int = field(default=0, init=False)
-    _failed_run: int = field(default=0, init=False)
+    _endpoints: list[_Endpoint] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        """Remember the addresses."""
+        self._endpoints = [_Endpoint(url, self._options(url)) for url in (self.url, *self.further)]
 
     @property
     def shown(self) -> str:
         """The URL without a user name and password."""
-        return str(httpx.URL(self.url).copy_with(userinfo=b""))
+        return _shown(self.url)
 
     def call(self, call: Call) -> Reply:
         """Make one call.
@@ -133,7 +132,7 @@ class Client:
         thread.start()
         try:
             while (got := inbox.get()) is not None:
-                if isinstance(got, _GoneError):
+                if isinstance(got, GoneError):
                     raise EngineUnavailableError(self._explain(got)) from got.__cause__
                 if isinstance(got, Exception):
                     raise got
@@ -144,135 +143,151 @@ class Client:
             thread.join()
 
     async def _run(self, calls: Sequence[Call], inbox: SimpleQueue[Reply | Exception | None]) -> None:
-        waiting = iter(calls)
-        gate = _Gate(self.concurrency)
-        async with httpx.AsyncClient(**self.options()) as client:
-            number = min(self.concurrency, len(calls))
-            workers = [asyncio.create_task(self._worker(client, gate, waiting, inbox)) for _ in range(number)]
-            try:
-                done, _ = await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
-                for worker in done:
-                    worker.result()
-            finally:
-                for worker in workers:
-                    worker.cancel()
-                await asyncio.gather(*workers, return_exceptions=True)
+        waiting = deque(calls)
+        # httpx looks through all of its connections for every request: with a thousand of them that took 20 ms each.
+        connector = aiohttp.TCPConnector(limit=0, limit_per_host=0)
+        async with aiohttp.ClientSession(
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(self.timeout, _CONNECT_SECONDS)),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        ) as session:
+            # Calls of an address that went away are taken over by the others, in another round if need be.
+            while waiting:
+                workers = [
+                    asyncio.create_task(self._worker(session, endpoint, gate, waiting, inbox))
+                    for endpoint in self._endpoints
+                    if not endpoint.gone
+                    for gate in (_Gate(self.concurrency),)
+                    for _ in range(min(self.concurrency, len(waiting)))
+                ]
+                await _finish(workers)
 
     async def _worker(
         self,
-        client: httpx.AsyncClient,
+        session: aiohttp.ClientSession,
+        endpoint: _Endpoint,
         gate: _Gate,
-        waiting: Iterator[Call],
+        waiting: deque[Call],
         inbox: SimpleQueue[Reply | Exception | None],
     ) -> None:
-        for call in waiting:
-            inbox.put(await self._patiently(client, gate, call))
+        while waiting and not endpoint.gone:
+            async with gate.limiter:
+                # Taken only now: a call that waits for room here might have been answered elsewhere.
+                if not waiting or endpoint.gone:
+                    return
+                call = waiting.popleft()
+                try:
+                    reply = await self._patiently(session, endpoint, gate, call)
+                except GoneError as gone:
+                    self._give_up(endpoint, gone)
+                    waiting.appendleft(call)
+                    return
+            inbox.put(reply)
 
-    async def _patiently(self, client: httpx.AsyncClient, gate: _Gate, call: Call) -> Reply:
+    def _give_up(self, endpoint: _Endpoint, gone: GoneError) -> None:
+        """Go on without an address that answers no more, or raise where it was the last one."""
+        others = [other for other in self._endpoints if other is not endpoint and not other.gone]
+        if gone.kind in ("key", "form") or not others:
+            raise gone
+        if not endpoint.gone:
+            endpoint.gone = True
+            _LOG.warning("%s stopped answering (%s): going on without it", _shown(endpoint.url), gone.text)
+
+    async def _patiently(
+        self, session: aiohttp.ClientSession, endpoint: _Endpoint, gate: _Gate, call: Call
+    ) -> Reply:
         """Try until the server answers or refuses, at most `TRIES` times."""
-        rng = Random(f"{call.path} {call.key}")  # noqa: S311 - jitter, reproducible on purpose
-        before = self._heard
-        trouble = _Trouble("", "")
+        before = endpoint.heard
+        trouble = Trouble("", "")
         for attempt in range(TRIES):
             if attempt:
-                await asyncio.sleep(trouble.pause or self.back_off * 2 ** (attempt - 1) * (1 - rng.random() / 2))
-            async with gate.passing() as passage:
-                got = await self._try(client, call)
-                passage.news = "answered" if isinstance(got, Reply) else got.news
+                # Others may pass meanwhile: a pause is no call in flight.
+                gate.limiter.release()
+                try:
+                    await asyncio.sleep(trouble.pause or self.back_off * _growth(call, attempt))
+                finally:
+                    await gate.limiter.acquire()
+            epoch = gate.epoch
+            got = await self._try(session, endpoint, call)
+            gate.adapt("answered" if isinstance(got, Reply) else got.news, epoch)
             if isinstance(got, Reply):
-                self._heard += 1
-                self._failed_run = 0
+                endpoint.heard += 1
+                endpoint.failed_run = 0
                 return got
             trouble = got
-            if trouble.kind == "refused" and not self._heard:
+            if trouble.kind == "refused" and not endpoint.heard:
                 # Nobody listens, and nobody ever did: waiting would only hide a wrong address.
-                raise _GoneError("never", trouble.text)
-        self._failed_run += 1
-        lost = trouble.kind in ("refused", "lost") and self._heard == before
-        if lost or self._failed_run >= _FAILED_RUN:
-            raise _GoneError("stopped" if self._heard else "never", trouble.text)
+                raise GoneError("never", trouble.text)
+        endpoint.failed_run += 1
+        lost = trouble.kind in ("refused", "lost") and endpoint.heard == before
+        if lost or endpoint.failed_run >= _FAILED_RUN:
+            raise GoneError("stopped" if endpoint.heard else "never", trouble.text)
         return Reply(call, {}, f"{trouble.text}; given up after {TRIES} tries")
 
-    async def _try(self, client: httpx.AsyncClient, call: Call) -> Reply | _Trouble:
+    async def _try(self, session: aiohttp.ClientSession, endpoint: _Endpoint, call: Call) -> Reply | Trouble:
         clock = time.perf_counter()
+        url, options = endpoint.url + call.path, endpoint.options
         try:
             # One limit for the whole reply: a proxy that sends blanks to hold the line never times out by itself.
             async with asyncio.timeout(self.timeout):
-                response = await (
-                    client.get(self.url + call.path)
-                    if call.body is None
-                    else client.post(self.url + call.path, json=call.body)
-                )
-        except (TimeoutError, httpx.TimeoutException):
-            return _Trouble("slow", f"no reply within {self.timeout:g} s")
-        except httpx.ConnectError as error:
-            return _Trouble("refused", str(error) or "connection refused")
-        except httpx.RequestError as error:
-            return _Trouble("lost", str(error) or f"connection lost ({type(error).__name__})")
-        return _read(response, call, time.perf_counter() - clock)
+                method = "GET" if call.body is None else "POST"
+                async with session.request(method, url, json=call.body, **options) as answer:
+                    content = await answer.read()
+        except TimeoutError:
+            return Trouble("slow", f"no reply within {self.timeout:g} s")
+        except aiohttp.ClientConnectorError as error:
+            return Trouble("refused", error.strerror or str(error) or "connection refused")
+        except aiohttp.ClientError as error:
+            return Trouble("lost", f"connection lost ({str(error) or type(error).__name__})")
+        response = Response(
+            status=answer.status, reason=answer.reason or "", headers=answer.headers, content=content
+        )
+        return read(response, call, time.perf_counter() - clock)
+
+    def _options(self, url: str) -> dict[str, Any]:
+        # A password in the URL is sent by the library, and there can be only one of the two.
+        keyed = bool(self.key) and not httpx.URL(url).userinfo
+        return {
+            "headers": {"Authorization": f"Bearer {self.key}"} if keyed else {},
+            "proxy": _proxy(url),
+            "allow_redirects": False,
+        }
 
     def options(self, seconds: float = 0.0) -> dict[str, Any]:
         """Return the arguments of an HTTP client of this server, 0 seconds for its own time limit."""
         timeout = seconds or self.timeout
-        local = httpx.URL(self.url).host in _LOOPBACK
         limits = httpx.Limits(max_connections=self.concurrency, max_keepalive_connections=self.concurrency)
         return {
-            "timeout": httpx.Timeout(timeout, connect=min(timeout, 20.0)),
+            "timeout": httpx.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS)),
             "headers": {"Authorization": f"Bearer {self.key}"} if self.key else {},
             "limits": limits,
             # Reading the certificates takes longer than a short reply, and plain HTTP has none to check.
             "verify": httpx.URL(self.url).scheme == "https",
             # A proxy of the environment cannot reach this machine's own loopback.
-            "trust_env": not local,
+            "trust_env": httpx.URL(self.url).host not in _LOOPBACK,
         }
 
     def stopped(self, why: str) -> EngineUnavailableError:
         """Return the error for a server that answered and answers no more."""
-        return EngineUnavailableError(self._explain(_GoneError("stopped", why)))
+        return EngineUnavailableError(self._explain(GoneError("stopped", why)))
 
-    def _explain(self, gone: _GoneError) -> str:
+    def _explain(self, gone: GoneError) -> str:
         kept = f"{self.kept} answers are kept; start it again and rerun the same command"
         if gone.kind == "never":
             return f"no server answers at {self.shown} ({gone.text}): start it, or check host and port"
         if gone.kind == "stopped":
-            return f"the server at {self.shown} stopped answering ({gone.text}): {kept}"
+            who = "all servers of this model" if self.further else f"the server at {self.shown}"
+            return f"{who} stopped answering ({gone.text}): {kept}"
         if gone.kind == "key":
             where = f"put a valid key into ${self.key_name}" if self.key_name else "name the variable of a key"
             return f"the server at {self.shown} refuses access ({gone.text}): {where}"
         return f"the server at {self.shown} answers {gone.text}: is the URL the API's, ending in /v1?"
 
 
-_Kind = Literal["refused", "lost", "slow", "busy", ""]
-_News = Literal["answered", "crowded", ""]
-
-
-class _Trouble(NamedTuple):
-    """A try that came to nothing and may be repeated."""
-
-    kind: _Kind
-    text: str
-    pause: float = 0.0
-
-    @property
-    def news(self) -> _News:
-        """What the gate learns: whether fewer calls at a time would have helped."""
-        return "crowded" if self.kind in ("slow", "busy") else ""
-
-
-class _GoneError(Exception):
-    """The server cannot be used any more. Turned into a message where the number of answers is known."""
-
-    def __init__(self, kind: Literal["never", "stopped", "key", "form"], text: str) -> None:
-        super().__init__(text)
-        self.kind, self.text = kind, text
-
-
-@dataclass(slots=True)
-class _Passage:
-    """One call in flight; `epoch` tells whether it began before the last narrowing."""
-
-    epoch: int
-    news: _News = ""
+def _growth(call: Call, attempt: int) -> float:
+    """Return by how much the pause before a further try is longer than the first one; the jitter is reproducible."""
+    rng = Random(f"{call.path} {call.key} {attempt}")  # noqa: S311 - no secret hangs on it
+    return 2.0 ** (attempt - 1) * (1 - rng.random() / 2)
 
 
 class _Gate:
@@ -283,33 +298,38 @@ class _Gate:
 
     def __init__(self, bound: int) -> None:
         self._bound = max(1, bound)
-        self._limit = float(min(self._bound, 8))
-        self._flying, self._epoch = 0, 0
-        self._changed = asyncio.Condition()
+        self._limit = float(min(self._bound, max(8, self._bound // 4)))
+        self.epoch = 0
+        self.limiter = CapacityLimiter(int(self._limit))
 
-    @asynccontextmanager
-    async def passing(self) -> AsyncIterator[_Passage]:
-        """Wait for room, and report afterwards how it went."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._flying < int(self._limit))
-            self._flying += 1
-        passage = _Passage(self._epoch)
-        try:
-            yield passage
-        finally:
-            self._flying -= 1
-            self._adapt(passage)
-            async with self._changed:
-                self._changed.notify_all()
+    def adapt(self, news: News, epoch: int) -> None:
+        """Learn from a call.
 
-    def _adapt(self, passage: _Passage) -> None:
-        if passage.news == "answered":
+        Args:
+            news: How it went.
+            epoch: `epoch` when it began.
+        """
+        if news == "answered":
             # One per answer until the first crowd, afterwards one per round.
-            step = 1.0 / self._limit if self._epoch else 1.0
+            step = 1.0 / self._limit if self.epoch else 1.0
             self._limit = min(float(self._bound), self._limit + step)
-        elif passage.news == "crowded" and passage.epoch == self._epoch:
+        elif news == "crowded" and epoch == self.epoch:
             self._limit = max(1.0, self._limit / 2)
-            self._epoch += 1
+            self.epoch += 1
+        if int(self._limit) != self.limiter.total_tokens:
+            self.limiter.total_tokens = int(self._limit)
+
+
+async def _finish(workers: Sequence[asyncio.Task[None]]) -> None:
+    """Wait for all; the first that fails ends the others."""
+    try:
+        done, _ = await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
+        for worker in done:
+            worker.result()
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
 
 
 def _work(
@@ -329,53 +349,14 @@ def _work(
         inbox.put(ending)
 
 
-def _read(response: httpx.Response, call: Call, seconds: float) -> Reply | _Trouble:
-    """Sort a response: an answer, a refusal of this one request, something to try again, or the end."""
-    status = response.status_code
-    if status == httpx.codes.TOO_MANY_REQUESTS or status >= httpx.codes.INTERNAL_SERVER_ERROR:
-        text = f"HTTP {status}: {_message(response)}"
-        return _Trouble("busy", text, _retry_after(response.headers.get("retry-after", "")))
-    if status == httpx.codes.UNAUTHORIZED:
-        raise _GoneError("key", f"HTTP {status}: {_message(response)}")
-    form = response.headers.get("content-type", "no content type").partition(";")[0]
-    if "html" in form:
-        raise _GoneError("form", "HTML, not JSON")
-    if status != httpx.codes.OK:
-        return Reply(call, {}, f"HTTP {status}: {_message(response)}", seconds)
-    try:
-        body = response.json()
-    except ValueError as error:
-        raise _GoneError("form", f"something that is not JSON (content type {form})") from error
-    if not isinstance(body, dict):
-        raise _GoneError("form", "JSON that is not an object")
-    if body.get("error"):
-        return Reply(call, {}, _message(response), seconds)
-    return Reply(call, body, "", seconds)
+def _shown(url: str) -> str:
+    return str(httpx.URL(url).copy_with(userinfo=b""))
 
 
-def _message(response: httpx.Response) -> str:
-    """Return what a server says is wrong, wherever it puts it."""
-    try:
-        body = response.json()
-    except ValueError:
-        body = None
-    if isinstance(body, dict):
-        error = body.get("error", body)
-        said = error if isinstance(error, str) else None
-        if isinstance(error, dict):
-            said = error.get("message") or error.get("detail")
-        if said:
-            return str(said)[:500]
-    return " ".join(response.text.split())[:200] or response.reason_phrase
-
-
-def _retry_after(value: str) -> float:
-    """Return the pause that a server asks for in seconds or as a date, 0 without one."""
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
-        except (ValueError, TypeError):
-            return 0.0
-    return min(max(seconds, 0.0), _LONGEST_PAUSE)
+def _proxy(url: str) -> str | None:
+    """Return the environment's proxy for a URL; it cannot reach this machine's own loopback."""
+    parsed = httpx.URL(url)
+    if parsed.host in _LOOPBACK or proxy_bypass(parsed.host):
+        return None
+    found = getproxies()
+    return found.get(parsed.scheme) or found.get("all")

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hydrometer.canon import digest, digest_text
-from hydrometer.engines.http_client import Call, Client
+from hydrometer.engines.http_client import Client
+from hydrometer.engines.http_reading import Call
 from hydrometer.errors import EngineUnavailableError, ModelError
 from hydrometer.provenance import ModelIdentity
 from hydrometer.templates.dialects import dialect_of
@@ -22,6 +23,9 @@ TOP = 20
 """Most log-probabilities per token that OpenAI-compatible servers give."""
 
 _FINGERPRINT_TOKENS = 16
+_NOISE = 0.05
+"""Nats by which the first log-probability may differ between two addresses that serve one model."""
+
 _PROMPTS = (
     "Name three animals that live in the sea.",
     "Continue: The old clock on the wall had stopped at",
@@ -141,6 +145,47 @@ def identify(server: Server, replies: Sequence[Fingerprint]) -> ModelIdentity:
         dialect=dialect_of(template).value,
         details={name: value for name, value in details.items() if value},
     )
+
+
+def check_alike(one: Server, other: Server) -> None:
+    """Refuse two addresses that tell of different models or settings.
+
+    Raises:
+        ModelError: They differ, named with both values.
+    """
+    told = {
+        "model": (plain_name(one.model), plain_name(other.model)),
+        "kind of server": (one.kind, other.kind),
+        "build": (one.version, other.version),
+        "window": (one.context, other.context),
+        "chat template": (digest_text(one.template), digest_text(other.template)),
+    }
+    for what, (here, there) in told.items():
+        if here != there:
+            msg = (
+                f"{one.client.shown} and {other.client.shown} differ in {what} ({here or 'unknown'} and "
+                f"{there or 'unknown'}): several addresses must serve one model in one way"
+            )
+            raise ModelError(msg)
+
+
+def check_same(
+    one: Server, replies: Sequence[Fingerprint], other: Server, others: Sequence[Fingerprint]
+) -> None:
+    """Refuse two addresses that answer the fixed prompts differently.
+
+    Raises:
+        ModelError: A reply differs in words, or in its first log-probability by more than the noise of batches.
+    """
+    for mine, theirs in zip(replies, others, strict=True):
+        (*words, best), (*their_words, their_best) = mine.content, theirs.content
+        near = best is None or their_best is None or abs(float(best) - float(their_best)) <= _NOISE
+        if words != their_words or not near:
+            msg = (
+                f"{one.client.shown} and {other.client.shown} answer a greedy request differently: do they serve the "
+                "same file, quantisation and settings?"
+            )
+            raise ModelError(msg)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
