@@ -25,7 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("window",),
     ("derived",),
     ("ancestry", "inspection", "inspected"),
-    ("run", "comparison", "simulate", "claims"),
+    ("run", "comparison", "simulate", "claims", "contamination"),
     ("report", "frames"),
     ("api", "verify"),
     ("registry",),

@@ -6,6 +6,7 @@
     |   |-- ModelError                       a model that cannot be opened or used
     |   |   `-- UnreadableModelError  exit 12  its files are damaged or unsafe: nothing was compared
     |   |-- CardError                        a model card that cannot be read
+    |   |-- DataError                        training data that cannot be read
     |   `-- MissingPackageError              an optional package is needed: says what to install
     |-- EngineError                 exit 1   the engine failed and the run had to stop
     |   |-- EngineUnavailableError           a server is down, died or talks something else
@@ -63,6 +64,10 @@ class ModelError(UsageError):
 
 class CardError(UsageError):
     """A model card, or a file of claims, that cannot be read."""
+
+
+class DataError(UsageError):
+    """Training data that cannot be read."""
 
 
 class UnreadableModelError(ModelError):

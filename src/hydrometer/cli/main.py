@@ -19,6 +19,7 @@ import typer
 from hydrometer.cli.bundle import bundle, unbundle
 from hydrometer.cli.claims import claims
 from hydrometer.cli.compare import compare
+from hydrometer.cli.contamination import contamination
 from hydrometer.cli.detects import detects
 from hydrometer.cli.inspect_ import inspect
 from hydrometer.cli.plan import plan
@@ -258,6 +259,7 @@ def tasks(as_json: Json = False) -> None:
 app.command()(bundle)
 app.command()(claims)
 app.command()(compare)
+app.command()(contamination)
 app.command()(detects)
 app.command()(inspect)
 app.command()(plan)

@@ -1,0 +1,64 @@
+"""`hydrometer contamination`: is what an audit shows inflated by what the student was trained on?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hydrometer.errors import UsageError
+
+
+def contamination(
+    audit: Annotated[Path, typer.Argument(help="Folder of a finished audit, of public items where twins are given.")],
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="Training data: .jsonl, .parquet, .json, folder, or hub id of a data set; may be repeated."),
+    ] = None,
+    fresh: Annotated[
+        list[Path] | None,
+        typer.Option(help="Audit of the same pair and tasks with another --seed: fresh twins; may be repeated."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print everything as JSON on standard output.")
+    ] = False,
+) -> None:
+    """Look for an audit's items in training data, and compare public items with twins drawn afresh.
+
+    Both are answered as inflation with an interval: how much more the student gains over its base on items that it may
+    have seen. Exit status 10 if some inflation is shown, 0 else: items found are no harm by themselves.
+    """
+    from rich.console import Console
+
+    from hydrometer.canon import to_plain
+    from hydrometer.contamination.inflation import by_overlap, by_twins
+    from hydrometer.contamination.overlap import Question, question_text, search
+    from hydrometer.contamination.training import Tally, find_files, read_documents
+    from hydrometer.report.contamination_text import print_inflation, print_overlap
+    from hydrometer.verify import load_report
+
+    if not data and not fresh:
+        msg = "nothing to compare with: give --data FILE (training data), --fresh AUDIT (another seed), or both"
+        raise UsageError(msg)
+    result, tally, console = load_report(audit), Tally(), Console()
+    questions = [Question(item_id=i.item_id, task=i.task, text=question_text(i.messages)) for i in result.items]
+    found = search(questions, read_documents(find_files(data), tally)) if data else ()
+    overlap = by_overlap(result, {row.item_id for row in found}) if data else ()
+    others = [load_report(path) for path in fresh or ()]
+    for other in others:
+        if (other.base.identity, other.student.identity) != (result.base.identity, result.student.identity):
+            msg = "an audit given with --fresh is of other models than the first: twins must be asked of the same pair"
+            raise UsageError(msg)
+    twins = by_twins(result, others)
+    if as_json:
+        plain = {"tally": to_plain(tally), "items": len(questions), "found": to_plain(found)}
+        typer.echo(json.dumps({**plain, "overlap": to_plain(overlap), "twins": to_plain(twins)}, ensure_ascii=False))
+    else:
+        if data:
+            print_overlap(found, len(questions), tally, console)
+            print_inflation(overlap, ("found", "clean"), console)
+        if others:
+            print_inflation(twins, ("public", "twin"), console)
+    raise typer.Exit(10 if any(row.low is not None and row.low > 0 for row in (*overlap, *twins)) else 0)
