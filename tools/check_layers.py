@@ -25,7 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("window",),
     ("derived",),
     ("ancestry", "inspection", "inspected"),
-    ("run", "comparison", "simulate", "claims", "contamination"),
+    ("run", "comparison", "simulate", "claims", "contamination", "drift"),
     ("report", "frames"),
     ("api", "verify"),
     ("registry",),

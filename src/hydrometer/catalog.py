@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import cast
 
 from hydrometer.engines.base import Engine, EngineOpener, EngineSettings
-from hydrometer.errors import MissingPackageError, UnknownNameError
+from hydrometer.engines.reading import Reader, ReaderOpener
+from hydrometer.errors import MissingPackageError, ModelError, UnknownNameError
 from hydrometer.spec import ModelRef
 from hydrometer.tasks.base import FILE_PREFIX, LM_EVAL_PREFIX, Task
 
@@ -23,12 +24,14 @@ class EngineEntry:
         needs: Packages it imports.
         extra: Extra that installs them.
         summary: One line for tables.
+        reader: `module:function` of type `ReaderOpener`, `""` where it cannot read a given text.
     """
 
     opener: str
     needs: tuple[str, ...] = ()
     extra: str = ""
     summary: str = ""
+    reader: str = ""
 
 
 ENGINES: dict[str, EngineEntry] = {
@@ -37,12 +40,14 @@ ENGINES: dict[str, EngineEntry] = {
         needs=("xllamacpp",),
         extra="llamacpp",
         summary="GGUF files through embedded llama.cpp, with or without a GGUF LoRA adapter; no torch",
+        reader="hydrometer.engines.llamacpp_read:open_reader",
     ),
     "hf": EngineEntry(
         opener="hydrometer.engines.hf:open_model",
         needs=("torch", "transformers"),
         extra="hf",
         summary="checkpoint folders, hub ids and GGUF files through transformers, with PEFT adapters",
+        reader="hydrometer.engines.hf_read:open_reader",
     ),
     "http": EngineEntry(
         opener="hydrometer.engines.http:open_model",
@@ -98,6 +103,29 @@ def open_engine(ref: ModelRef, settings: EngineSettings) -> Engine:
         MissingPackageError: The engine needs a package that is not installed.
         ModelError: The model cannot be opened.
     """
+    return cast("EngineOpener", _load(_entry(ref).opener))(ref, settings)
+
+
+def open_reader(ref: ModelRef, settings: EngineSettings) -> Reader:
+    """Open a model to read given texts with.
+
+    Raises:
+        UnknownNameError: There is no such engine.
+        MissingPackageError: The engine needs a package that is not installed.
+        ModelError: The model cannot be opened, or its engine does not tell how probable a given text is.
+    """
+    entry = _entry(ref)
+    if not entry.reader:
+        msg = (
+            f"{ref.text!r}: the {ref.engine!r} engine does not tell how probable the tokens of a given text are "
+            "(llama-server gives no log-probabilities of prompts): give the .gguf file or the checkpoint folder itself"
+        )
+        raise ModelError(msg)
+    return cast("ReaderOpener", _load(entry.reader))(ref, settings)
+
+
+def _entry(ref: ModelRef) -> EngineEntry:
+    """Return the entry of a reference's engine, once its packages are seen to be there."""
     entry = ENGINES.get(ref.engine)
     if entry is None:
         raise UnknownNameError.among("engine", ref.engine, ENGINES)
@@ -108,8 +136,7 @@ def open_engine(ref: ModelRef, settings: EngineSettings) -> Engine:
             f"pip install 'hydrometer[{entry.extra}]'"
         )
         raise MissingPackageError(msg)
-    opener = cast("EngineOpener", _load(entry.opener))
-    return opener(ref, settings)
+    return entry
 
 
 def load_task(name: str) -> Task:

@@ -21,6 +21,7 @@ from hydrometer.cli.claims import claims
 from hydrometer.cli.compare import compare
 from hydrometer.cli.contamination import contamination
 from hydrometer.cli.detects import detects
+from hydrometer.cli.drift import drift
 from hydrometer.cli.inspect_ import inspect
 from hydrometer.cli.plan import plan
 from hydrometer.cli.simulate import simulate
@@ -261,6 +262,7 @@ app.command()(claims)
 app.command()(compare)
 app.command()(contamination)
 app.command()(detects)
+app.command()(drift)
 app.command()(inspect)
 app.command()(plan)
 app.command()(simulate)

@@ -13,7 +13,21 @@ from hydrometer.errors import MissingPackageError, ModelError
 
 
 def attach_adapter(model: Any, path: Path) -> AdapterInfo:
-    """Put an adapter into a loaded model, in place.
+    """Put an adapter into a loaded model, in place and for good.
+
+    Raises:
+        ModelError: The adapter is damaged or made for another base.
+        MissingPackageError: peft is not installed.
+    """
+    info, peft = attach(model, path)
+    if next(model.parameters()).dtype is torch.float32:
+        # In float32 the sum is as exact as the two halves and runs faster; in bfloat16 it would be rounded.
+        peft.merge_and_unload()
+    return info
+
+
+def attach(model: Any, path: Path) -> tuple[AdapterInfo, Any]:
+    """Put an adapter beside the weights of a loaded model, and return it with peft's own object, which switches it.
 
     Raises:
         ModelError: The adapter is damaged or made for another base.
@@ -41,10 +55,7 @@ def attach_adapter(model: Any, path: Path) -> AdapterInfo:
             f"{path}: {len(report.unexpected_keys)} tensors fit no layer, first {report.unexpected_keys[0]!r}"
         )
         raise ModelError(msg)
-    if next(model.parameters()).dtype is torch.float32:
-        # In float32 the sum is as exact as the two halves and runs faster; in bfloat16 it would be rounded.
-        peft.merge_and_unload()
-    return info
+    return info, peft
 
 
 def _shapes(model: Any) -> dict[str, tuple[int, ...]]:

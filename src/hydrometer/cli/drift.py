@@ -1,0 +1,53 @@
+"""`hydrometer drift`: how far two models' distributions over the next token are apart on the same texts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def drift(
+    base: Annotated[
+        str,
+        typer.Argument(
+            help="The plain model: .gguf file, checkpoint folder, hub id or bundled:base; +ADAPTER adds a LoRA "
+            "adapter. hf: before it reads a .gguf file with transformers."
+        ),
+    ],
+    student: Annotated[str, typer.Argument(help="The distillation made from it, in the same forms.")],
+    text: Annotated[
+        Path | None,
+        typer.Option(help="Texts to read: a text file, or .jsonl with `text` and `group`; else those that come along."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for drift.json.")] = Path("hydrometer-out"),
+    threads: Annotated[int, typer.Option(help="Processor threads; 0 for all.")] = 0,
+    context: Annotated[int, typer.Option(help="Tokens read at once, if more than 512; 0 for 512.")] = 0,
+    dtype: Annotated[str, typer.Option(help="Weight dtype of the hf engine: auto, float32, bfloat16.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")] = False,
+) -> None:
+    """Let both models read the same texts and measure where their next-token distributions part, token by token.
+
+    Over the whole vocabulary, beside the base against itself. It is a distance and no verdict: exit status 0.
+    """
+    from rich.console import Console
+
+    from hydrometer.api import environment
+    from hydrometer.cli.progress import TerminalProgress
+    from hydrometer.drift.result import to_json
+    from hydrometer.drift.run import drift as run
+    from hydrometer.engines.base import EngineSettings
+    from hydrometer.report.drift_text import print_drift
+    from hydrometer.report.json_report import write_file
+
+    settings = EngineSettings(threads=threads, context=context, dtype=dtype)
+    with TerminalProgress() as progress:
+        result = run(base, student, text=text, settings=settings, progress=progress, environment=environment())
+    found = json.dumps(to_json(result), ensure_ascii=False, allow_nan=False)
+    place = write_file(out / "drift.json", found + "\n")
+    if as_json:
+        typer.echo(found)
+    else:
+        print_drift(result, Console(), where=str(place))

@@ -1,0 +1,91 @@
+"""The protocol of readers: something that says how probable each token of a given text is.
+
+A reader is opened instead of an engine, not beside one: it needs no chat template, no slots and no server. It gives
+whole rows of logits, piece by piece, so that memory stays bounded whatever the length of the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hydrometer.engines.base import EngineSettings
+from hydrometer.provenance import ModelIdentity
+from hydrometer.spec import ModelRef
+
+
+class Tokens(NamedTuple):
+    """A text as a model sees it.
+
+    Attributes:
+        ids: Token ids.
+        starts: Place of the first character of each.
+    """
+
+    ids: tuple[int, ...]
+    starts: tuple[int, ...]
+
+
+class Reader(Protocol):
+    """One opened model that reads. Use it as a context manager: leaving it frees the memory."""
+
+    @property
+    def vocabulary(self) -> int:
+        """Width of a row of logits."""
+        ...
+
+    @property
+    def context(self) -> int:
+        """Largest number of tokens that the model reads at once, 0 if it names none."""
+        ...
+
+    @property
+    def begin(self) -> tuple[int, ...]:
+        """What the tokenizer puts before a text."""
+        ...
+
+    def identity(self) -> ModelIdentity:
+        """Who reads; hashes the weight files."""
+        ...
+
+    def tokens(self, text: str) -> Tokens:
+        """Return the tokens of a text, special tokens read as such and none added."""
+        ...
+
+    def read(self, rows: Sequence[Sequence[int]], piece: int) -> Iterator[NDArray[np.float32]]:
+        """Yield the logits behind every token of every row but the last of each, at most `piece` rows at a time.
+
+        The rows of one call are computed together where the model allows it; what comes out stands in their order.
+        """
+        ...
+
+    def beside(self, ref: ModelRef) -> Reader | None:
+        """Return a reader of another model that shares these weights, None where it does not.
+
+        The two may be read in turns; the one that was opened first is closed last.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the model; calling it twice is harmless."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Return the reader itself."""
+        ...
+
+    def __exit__(self, *_: object) -> None:
+        """Close the reader."""
+        ...
+
+
+ReaderOpener = Callable[[ModelRef, EngineSettings], Reader]
+"""What `reader` of an entry of `catalog.ENGINES` names."""
+
+
+def shares_weights(base: ModelRef, other: ModelRef) -> bool:
+    """Return whether a model is another one plus an adapter."""
+    return (base.engine, base.target, base.adapter) == (other.engine, other.target, "") and bool(other.adapter)

@@ -1,0 +1,110 @@
+"""A drift run in a terminal: the distance first, beside the base against itself, then where it lies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hydrometer.drift.result import Distance, DriftResult, Mean
+from hydrometer.provenance import ModelIdentity
+from hydrometer.report.terminal import ASCII_HEAD, in_ascii, is_plain
+
+
+def print_drift(result: DriftResult, console: Console, *, where: str = "") -> None:
+    """Print a result.
+
+    Args:
+        result: What was found.
+        console: Where to; its width, colours and encoding are respected.
+        where: Where the JSON lies, `""` if nowhere.
+    """
+    plain = is_plain(console)
+
+    def line(text: str, style: str = "") -> None:
+        console.print(Text(in_ascii(text) if plain else text, style=style))
+
+    line(f"base     {_who(result.base)}", "dim")
+    line(f"student  {_who(result.student)}", "dim")
+    console.print()
+    for text in _words(result):
+        line(text)
+    head = ASCII_HEAD if plain else box.SIMPLE_HEAD
+    if result.whole is not None and result.floor is not None:
+        console.print()
+        console.print(_table([result.whole, *_several(result.groups), *_several(result.spans), result.floor], head))
+        console.print()
+        line("where they part most:", "bold")
+        for place in result.places[:5]:
+            shown = f"{_one_line(place.before)}[{_one_line(place.token)}]"
+            line(f"  KL {place.kl:.2f}, {place.change:+.2f} nats for the text's token: ...{shown} ({place.document})")
+    if where:
+        console.print()
+        line(f"numbers: {where}", "dim")
+
+
+def _words(result: DriftResult) -> Iterator[str]:
+    base, student = result.bits
+    if result.whole is None:
+        yield (
+            "The two tokenizers differ, so tokens cannot be compared one by one; bits per byte of the same text can. "
+            f"Base {base:.4f}, student {student:.4f} (lower: the text is less of a surprise)."
+        )
+    else:
+        whole = result.whole
+        yield (
+            f"KL {whole.kl.value:.4g} nats a token over {whole.tokens} tokens of {whole.documents} documents; "
+            f"both find the same token most probable at {100 * whole.same.value:.1f} % of places."
+        )
+        yield f"Bits per byte: base {base:.4f}, student {student:.4f}."
+    if result.heat is not None:
+        heat = result.heat
+        yield (
+            f"One temperature ({heat.temperature:.2f}) explains {100 * heat.explained:.0f} % of it: {heat.words}."
+        )
+    if result.cut:
+        yield f"{result.cut} texts are longer than {result.window} tokens and were read in parts."
+
+
+def _table(rows: Sequence[Distance], head: box.Box) -> Table:
+    table = Table(box=head, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("texts", min_width=10)
+    for name in ("tokens", "KL", "95 %", "same top", "KL > 1", "p99", "largest"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(
+            Text(row.name),
+            str(row.tokens),
+            _number(row.kl.value),
+            _interval(row.kl),
+            f"{100 * row.same.value:.1f} %",
+            f"{100 * row.large.value:.1f} %",
+            _number(row.quantiles[2]),
+            _number(row.quantiles[4]),
+        )
+    return table
+
+
+def _several(rows: Sequence[Distance]) -> Sequence[Distance]:
+    return rows if len(rows) > 1 else ()
+
+
+def _interval(mean: Mean) -> str:
+    if mean.low is None or mean.high is None:
+        return "one text"
+    return f"{_number(max(mean.low, 0.0))}..{_number(mean.high)}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.001 or value == 0.0 else f"{value:.0e}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()) if text.strip() else repr(text)
+
+
+def _who(identity: ModelIdentity) -> str:
+    return f"{identity.label}: {identity.precision}, {identity.engine_version}"

@@ -1,0 +1,158 @@
+"""Drift on tiny models of the real classes: damage that was planted is measured, and nothing else is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hydrometer.api import environment
+from hydrometer.catalog import open_reader
+from hydrometer.drift.result import DriftResult, to_json
+from hydrometer.drift.run import drift
+from hydrometer.drift.summary import heat, mean
+from hydrometer.drift.texts import Passage, from_file, neutral
+from hydrometer.engines.base import EngineSettings
+from hydrometer.errors import ModelError, UsageError
+from hydrometer.refs import parse_ref
+from hydrometer.stats.tokens import BETAS
+from tiny_models import build_tiny
+
+pytest.importorskip("torch")
+TEXTS = tuple(Passage(name=f"t{i}", group="even" if i % 2 == 0 else "odd", text=t.text[:150]) for i, t in enumerate(neutral()[:6]))
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny("llama", tmp_path_factory.mktemp("base"), 1)
+
+
+def changed(base: Path, folder: Path, name: str, *, noise: float = 0.0, factor: float = 1.0) -> Path:
+    """A copy of a model with one group of weights changed."""
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(base, folder)
+    path = folder / "model.safetensors"
+    weights = load_file(str(path))
+    rng = np.random.default_rng(5)
+    for key, value in weights.items():
+        if name in key and value.ndim >= (1 if factor != 1.0 else 2):
+            added = rng.normal(0.0, 1.0, tuple(value.shape)) * noise * float(value.std() if noise else 0.0)
+            weights[key] = value * factor + value.new_tensor(added)
+    save_file(weights, str(path), metadata={"format": "pt"})
+    return folder
+
+
+def run(base: Path, student: Path) -> DriftResult:
+    return drift(
+        str(base), str(student), passages=TEXTS, settings=EngineSettings(threads=1), environment=environment()
+    )
+
+
+def test_noise_raises_the_distance_and_the_base_stays_at_its_floor(tiny: Path, tmp_path: Path) -> None:
+    same = run(tiny, tiny)
+    little = run(tiny, changed(tiny, tmp_path / "little", "layers.2.", noise=0.05))
+    much = run(tiny, changed(tiny, tmp_path / "much", "layers.2.", noise=0.5))
+    assert same.whole
+    assert little.whole
+    assert much.whole
+    assert same.floor
+    assert same.whole.kl.value < 1e-5
+    assert same.floor.kl.value < 1e-5
+    assert same.whole.same.value == 1.0
+    assert 10 * same.whole.quantiles[4] < little.whole.kl.value < much.whole.kl.value
+    assert little.whole.same.value > much.whole.same.value
+    assert {group.name for group in much.groups} == {"even", "odd"}
+    assert sum(group.tokens for group in much.groups) == much.whole.tokens
+    assert much.whole.documents == len(TEXTS)
+    assert much.places[0].kl == much.whole.quantiles[4]
+    assert all(place.token in TEXTS[int(place.document[1:])].text for place in much.places)
+
+
+def test_sharpening_is_told_apart_from_another_order(tiny: Path, tmp_path: Path) -> None:
+    # A larger last norm multiplies all logits: the same order, more sharply told.
+    sharp = run(tiny, changed(tiny, tmp_path / "sharp", "model.norm", factor=1.35))
+    flat = run(tiny, changed(tiny, tmp_path / "flat", "model.norm", factor=0.7))
+    noisy = run(tiny, changed(tiny, tmp_path / "noisy", "layers.2.", noise=0.5))
+    assert sharp.heat
+    assert flat.heat
+    assert noisy.heat
+    assert sharp.whole
+    assert sharp.whole.same.value == 1.0
+    assert sharp.heat.temperature == pytest.approx(1.35, rel=0.02)
+    assert sharp.heat.explained > 0.98
+    assert "sharper" in sharp.heat.words
+    assert "flatter" in flat.heat.words
+    assert noisy.heat.explained < 0.5
+    assert "another order" in noisy.heat.words
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen3_5", "qwen3_5_moe", "gemma4"])
+def test_pieces_equal_the_model_s_own_logits(kind: str, tmp_path: Path) -> None:
+    import torch
+
+    folder = build_tiny(kind, tmp_path / kind, 2)  # type: ignore[arg-type]
+    with open_reader(parse_ref(str(folder)), EngineSettings()) as reader:
+        rows = [reader.tokens(text.text).ids[:n] for text, n in zip(TEXTS, (40, 7, 21), strict=False)]
+        found = np.concatenate(list(reader.read(rows, 10)))
+        model = reader._loaded.model  # type: ignore[attr-defined]
+        with torch.inference_mode():
+            own = [model(input_ids=torch.tensor([row])).logits[0, :-1].numpy() for row in rows]
+        np.testing.assert_allclose(found, np.concatenate(own), atol=2e-3)
+        assert max(len(piece) for piece in reader.read(rows, 10)) == (10 if reader._finish else 65)  # type: ignore[attr-defined]
+
+
+def test_other_tokenizers_are_compared_in_bits_per_byte_alone(tiny: Path, tmp_path: Path) -> None:
+    other = run(tiny, build_tiny("qwen3_5", tmp_path / "other", 3))
+    assert other.whole is None
+    assert other.floor is None
+    assert other.groups == ()
+    assert other.bits[0] == pytest.approx(run(tiny, tiny).bits[0], rel=1e-4)
+    assert all(bits > 0.0 for bits in other.bits)
+
+
+def test_the_result_is_plain_json(tiny: Path) -> None:
+    plain = json.loads(json.dumps(to_json(run(tiny, tiny)), allow_nan=False))
+    assert plain["kind"] == "drift"
+    assert plain["whole"]["tokens"] > 100
+
+
+def test_errors_are_by_document() -> None:
+    values, documents = np.repeat([1.0, 2.0, 6.0], 100), np.repeat([0, 1, 2], 100)
+    found = mean(values, documents)
+    assert found.value == pytest.approx(3.0)
+    assert found.low is not None
+    assert found.high is not None
+    # Ratio estimator with G/(G-1), t with two degrees of freedom: sqrt(1.5 * (4 + 1 + 9) * 1e4) / 300.
+    assert (found.high - found.low) / 2 == pytest.approx(4.302653 * np.sqrt(1.5 * 14e4) / 300, rel=1e-6)
+    assert mean(values, documents * 0).low is None
+
+
+def test_nothing_tried_has_no_temperature() -> None:
+    assert heat(np.full((5, len(BETAS)), np.nan)) is None
+
+
+def test_bad_texts_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").write_text(" \n\n\n ")
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9 caf\xe9")
+    (tmp_path / "bad.jsonl").write_text('{"text": "a b"}\n{"texts": 1}\n')
+    (tmp_path / "good.jsonl").write_text('{"text": "a b", "group": "g"}\n\n{"text": "c"}\n')
+    for name, word in (("missing.txt", "No such"), ("empty.txt", "no text"), ("latin.txt", "UTF-8"), ("bad.jsonl", "line 2")):
+        with pytest.raises(UsageError, match=word):
+            from_file(tmp_path / name)
+    assert [p.group for p in from_file(tmp_path / "good.jsonl")] == ["g", "good.jsonl"]
+
+
+def test_engines_that_cannot_read_say_so() -> None:
+    for ref in ("http://127.0.0.1:9/v1#m", "fake:echo"):
+        with pytest.raises(ModelError, match="given text"):
+            open_reader(parse_ref(ref), EngineSettings())
+
+
+def test_spans_of_a_reply() -> None:
+    reply = Passage(name="r", group="g", text="ask<think>hm</think>yes", prompt=3, thinking=(3, 20))
+    assert [reply.span(at) for at in (0, 3, 19, 20)] == ["prompt", "thinking", "thinking", "answer"]
+    assert TEXTS[0].span(5) == "text"
