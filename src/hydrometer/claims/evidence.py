@@ -24,6 +24,7 @@ _ANSWERS = {
         Verdict.BETTER: Answer.SUPPORTED,
     },
 }
+_FILES = {"confirmed": Answer.SUPPORTED, "contradicted": Answer.CONTRADICTED}
 _TESTED = (*_ANSWERS, ClaimKind.DIFFERENCE)
 """Kinds of claims about a capability."""
 _SUPPOSED = PlanSpec()
@@ -45,6 +46,8 @@ def _with_audit(row: Checked, audit: AuditResult) -> Checked:
         return _because(row, Answer.NOT_COMPARABLE, "the audit's two setups were not comparable")
     if row.claim.kind is ClaimKind.LENGTH:
         return _length(row, audit)
+    if row.claim.kind is ClaimKind.LINEAGE:
+        return _lineage(row, audit)
     own = [found for found in audit.capabilities if row.claim.subject in ("", _name(found))]
     if row.claim.kind not in _TESTED or not own:
         return replace(row, plan=_plan(row.claim, audit))
@@ -53,6 +56,16 @@ def _with_audit(row: Checked, audit: AuditResult) -> Checked:
     # A claim about several capabilities holds where it holds for all of them.
     order = (Answer.CONTRADICTED, Answer.UNPROVEN, Answer.SUPPORTED)
     return min(found, key=lambda one: order.index(one.answer))
+
+
+def _lineage(row: Checked, audit: AuditResult) -> Checked:
+    """A base is what the files of the audited pair say, if the audited base is the one that the card names."""
+    files, named = audit.files, row.claim.subject.rpartition("/")[2].lower()
+    said = files.answer("lineage") if files else None
+    audited = f"{audit.base.reference} {audit.base.identity.label}".lower()
+    if files is None or said not in _FILES or not named or named not in audited:
+        return row
+    return _because(row, _FILES[said], f"the files of both models: {files.text('lineage')}")
 
 
 def _in_words(row: Checked, found: CapabilityResult, audit: AuditResult) -> Checked:

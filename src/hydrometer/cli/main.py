@@ -112,6 +112,9 @@ def audit(  # noqa: PLR0913 - one parameter per documented option
         str,
         typer.Option(help="The model it was distilled from, or a .jsonl file of its replies: style against ability."),
     ] = "",
+    card: Annotated[
+        str, typer.Option(help="Card of the student (README.md, folder, hub id, claims.yaml): its claims are answered.")
+    ] = "",
     max_tokens: Annotated[int, typer.Option(help="Cap of reply tokens; 0 for each task's own.")] = 0,
     sampling: Annotated[str, typer.Option(help="auto, greedy or vendor.")] = "auto",
     template: Annotated[
@@ -184,7 +187,7 @@ def audit(  # noqa: PLR0913 - one parameter per documented option
         "allow": [name.strip() for name in allow.split(",") if name.strip()],
         "settings": settings,
     }
-    _run_audit(base, student, out, options, as_json=as_json, fail_on=fail_on, sight=(watch, serve))
+    _run_audit(base, student, out, options, as_json=as_json, fail_on=fail_on, card=card, sight=(watch, serve))
 
 
 @app.command()
@@ -192,7 +195,7 @@ def demo(out: Out = Path("hydrometer-demo"), as_json: Json = False) -> None:
     """Audit the bundled distillation against its base: a real audit, about three minutes on two cores."""
     from hydrometer.refs import bundled_adapter
 
-    _run_audit("bundled:base", "bundled:student", out, {}, as_json=as_json, card=bundled_adapter())
+    _run_audit("bundled:base", "bundled:student", out, {}, as_json=as_json, card=str(bundled_adapter()))
 
 
 @app.command()
@@ -277,12 +280,14 @@ def _run_audit(
     *,
     as_json: bool,
     fail_on: str = "",
-    card: Path | None = None,
+    card: str = "",
     sight: tuple[bool, bool] = (False, False),
 ) -> None:
     from hydrometer.api import audit as run
     from hydrometer.api import audit_folder, worst_code
+    from hydrometer.claims.opening import open_card
     from hydrometer.cli.live import watching
+    from hydrometer.report.json_report import write
     from hydrometer.verdict import GATES, gate
 
     for name, known in (
@@ -295,6 +300,8 @@ def _run_audit(
             raise UsageError(msg)
     if fail_on not in ("", *GATES):
         raise UnknownNameError.among("--fail-on", fail_on, GATES)
+    # A card that cannot be read is said before hours of asking, not after.
+    read = open_card(card) if card else None
     thinking = options.pop("thinking", "default")
     results = []
     for leg in ("on", "off") if thinking == "both" else (thinking,):
@@ -303,12 +310,15 @@ def _run_audit(
                 base, student, thinking=leg, out=out, progress=progress, command=_command(), **options
             )
         results.append(result)
+        folder = audit_folder(out, result)
+        if read:
+            write(result, folder, read)
         if not as_json:
-            _print_result(result, audit_folder(out, result), as_json=False)
+            _print_result(result, folder, as_json=False)
     if as_json:
         _print_json(results)
-    elif card:
-        _print_claims(card, results[0])
+    elif read:
+        _print_claims(read, results[0])
     raise typer.Exit(worst_code([gate(r, fail_on) if fail_on else r.exit_code for r in results]))
 
 
@@ -331,15 +341,13 @@ def _print_json(results: list[Any]) -> None:
     typer.echo(json.dumps(legs if len(legs) > 1 else next(iter(legs.values())), ensure_ascii=False))
 
 
-def _print_claims(card: Path, result: Any) -> None:
+def _print_claims(card: Any, result: Any) -> None:
     from rich.console import Console
 
     from hydrometer.claims.evidence import answer
-    from hydrometer.claims.opening import open_card
     from hydrometer.report.claims_text import print_claims
 
-    read = open_card(str(card))
-    print_claims(read, answer(read, result), Console(), brief=True)
+    print_claims(card, answer(card, result), Console(), brief=True)
 
 
 def _command() -> str:

@@ -157,7 +157,8 @@ class Index:
         order = np.argsort(self._pairs.owners, kind="stable")
         offsets = np.searchsorted(self._pairs.owners[order], np.arange(len(questions) + 1))
         kept = np.flatnonzero(np.diff(offsets) >= FEWEST_PAIRS)
-        rows = [self._pairs.hashes[order][offsets[i] : offsets[i + 1]] for i in kept]
+        hashes = self._pairs.hashes[order]
+        rows = [hashes[offsets[i] : offsets[i + 1]] for i in kept]
         # Its query flags what shares a band with two keys, since it takes the row itself to be one of them.
         for copy in range(2):
             self._lsh.insert_matrix(_sketch(rows), copy * len(rows))

@@ -12,12 +12,13 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from jinja2 import Environment
 from markupsafe import Markup
 
 from hydrometer.report.build import build_view
+from hydrometer.report.claims_view import ClaimsView
 from hydrometer.report.templating import templates
 from hydrometer.report.view import ItemView, ReportView
 from hydrometer.result import AuditResult
@@ -49,14 +50,15 @@ def render_html(result: AuditResult, limit: int = SIZE_LIMIT) -> str:
     return render_pages(result, limit).report
 
 
-def render_pages(result: AuditResult, limit: int = SIZE_LIMIT) -> Pages:
+def render_pages(result: AuditResult, limit: int = SIZE_LIMIT, claims: ClaimsView | None = None) -> Pages:
     """Return the page of a result and the pages beside it.
 
     Args:
         result: What an audit found.
         limit: Largest size of a page in bytes.
+        claims: The claims of the student's card, answered.
     """
-    return render_view(build_view(result), limit)
+    return render_view(replace(build_view(result), claims=claims), limit)
 
 
 def render_view(view: ReportView, limit: int = SIZE_LIMIT) -> Pages:

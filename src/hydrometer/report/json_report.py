@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from hydrometer.canon import to_plain
+from hydrometer.claims.evidence import answer
+from hydrometer.claims.model import Card
+from hydrometer.claims.opening import dump_claims, open_card
 from hydrometer.errors import EvidenceCorruptError, EvidenceError, EvidenceVersionError, UsageError
+from hydrometer.report.claims_view import build_claims
 from hydrometer.report.html import FOLDER, HTML_NAME, render_pages
 from hydrometer.result import SCHEMA_VERSION, AuditResult
 
-JSON_NAME = "report.json"
+JSON_NAME, CLAIMS_NAME = "report.json", "claims.yaml"
 
 # An unknown key means that the file says something this version would drop: refused, not ignored. The list is
 # there because pydantic takes a config for no plain dataclass itself, but hands it down to those inside.
@@ -74,12 +79,14 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def write(result: AuditResult, folder: Path) -> tuple[Path, Path]:
+def write(result: AuditResult, folder: Path, card: Card | None = None) -> tuple[Path, Path]:
     """Write `report.json`, `report.html` and the pages beside it; a reader never sees half of one.
 
     Args:
         result: What an audit found.
         folder: Where they go; made if it is not there.
+        card: The student's card; its claims are kept beside the report and answered on top of it. Without one, those
+            that an earlier report kept are.
 
     Returns:
         Both paths, JSON first.
@@ -88,7 +95,11 @@ def write(result: AuditResult, folder: Path) -> tuple[Path, Path]:
         EvidenceError: The folder cannot be written.
     """
     text = _dump(to_json(result), indent=1) + "\n"
-    pages = render_pages(result)
+    if card is not None:
+        write_file(folder / CLAIMS_NAME, dump_claims(card))
+    elif (folder / CLAIMS_NAME).is_file():
+        card = replace(open_card(str(folder / CLAIMS_NAME)), source=CLAIMS_NAME)
+    pages = render_pages(result, claims=build_claims(card, answer(card, result)) if card else None)
     beside = folder / FOLDER
     for name, page in pages.beside.items():
         write_file(beside / name, page)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hydrometer.report.claims_view import ClaimsView
 from hydrometer.report.curves import Curves
 from hydrometer.report.files_view import FilesView
 from hydrometer.report.plot import Plot
@@ -375,6 +376,7 @@ class ReportView:
         command: The command that makes this audit again.
         commands: That, and the ones that show and verify it.
         versions: Packages and machine.
+        claims: The claims of the model card with their answers, None where no card was given.
     """
 
     title: str
@@ -415,6 +417,7 @@ class ReportView:
     command: str
     commands: tuple[Fact, ...]
     versions: tuple[Fact, ...]
+    claims: ClaimsView | None = None
 
     @property
     def differences(self) -> tuple[FindingRow, ...]:
