@@ -20,6 +20,8 @@ class RangeServer:
 
     Attributes:
         root: Folder whose files are the repository `org/name`.
+        others: Further repositories by name.
+        commits: Answers to questions for the commits of a repository, by its name.
         busy: Answers 503 so many times first.
         ranges: Whether it knows ranges.
         cut: Bytes of each body to leave out, so many times as `cuts` says.
@@ -31,6 +33,8 @@ class RangeServer:
     """
 
     root: Path
+    others: dict[str, Path] = field(default_factory=dict)
+    commits: dict[str, list[dict[str, object]]] = field(default_factory=dict)
     busy: int = 0
     ranges: bool = True
     cut: int = 0
@@ -88,16 +92,28 @@ class _Handler(BaseHTTPRequestHandler):
             self._plain(owner.status)
         elif owner.circle:
             self._plain(302, Location=self.path)
-        elif self.path.startswith("/api/models/org/name"):
-            files = [{"type": "file", "path": p.name, "size": 1, "oid": "0"} for p in owner.root.iterdir()]
+        elif self.path.startswith("/api/models/") and "/commits/" in self.path:
+            repo = "/".join(self.path.split("/")[3:5])
+            self._send(json.dumps(owner.commits.get(repo, {})).encode(), 200 if repo in owner.commits else 404)
+        elif self.path.startswith("/api/models/") and self._root() is not None:
+            files = [{"type": "file", "path": p.name, "size": 1, "oid": "0"} for p in (self._root() or owner.root).iterdir()]
             self._send(json.dumps(files).encode(), 200)
         else:
             self._file(span)
 
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._send(b"[]", 200)
+
+    def _root(self) -> Path | None:
+        repo = "/".join(self.path.removeprefix("/api/models").split("/")[1:3])
+        return {"org/name": self.owner.root, **self.owner.others}.get(repo)
+
     def _file(self, span: str) -> None:
         owner = self.owner
-        found = re.fullmatch(r"/(cdn/|org/name/resolve/)(?:[\w%.]+/)?([\w.-]+)", self.path)
-        path = owner.root / found[2] if found else owner.root / "none"
+        found = re.fullmatch(r"/(cdn/|[\w.-]+/[\w.-]+/resolve/)(?:[\w%.]+/)?([\w.-]+)", self.path)
+        root = owner.root if self.path.startswith("/cdn/") else self._root()
+        path = root / found[2] if found and root else owner.root / "none"
         if not path.is_file():
             self._plain(404, **{"X-Error-Code": owner.code or "EntryNotFound"})
         elif owner.cdn and found and found[1] != "cdn/" and path.suffix != ".json":

@@ -271,9 +271,8 @@ def _processes(sides: Sequence[Inventory]) -> int:
 
 
 def _surface(refs: Sequence[ModelRef], sides: Sequence[Inventory], pinned: str, *, quick: bool) -> Surface:
-    files = [
-        read_surface(ref, side.source, tokenizer=not quick) for ref, side in zip(refs[:2], sides[:2], strict=True)
-    ]
+    base = read_surface(refs[0], sides[0].source, tokenizer=not quick)
+    files = (base, read_surface(refs[1], sides[1].source, tokenizer=not quick, known=base.vocabulary))
     found = look_at_surface(files[0], files[1], dtypes=(_side(sides[0]).dtype, _side(sides[1]).dtype), quick=quick)
     chain = chain_topic(refs, sides, files)
     remarks = (*found.remarks, *([pinned] if pinned else []))

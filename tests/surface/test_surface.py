@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from commands import hydrometer
+from commands import ENTRY, environment, hydrometer
 from hydrometer.errors import UnreadableModelError
 from hydrometer.inspection import Inspection, inspect, to_json
 from hydrometer.surface.fixtures import FIXTURES
+from range_server import serving
 from tiny_models import QWEN_TEMPLATE, build_tiny
 
 CARD = "---\nlicense: apache-2.0\nbase_model: {}\n---\n# A student\n"
@@ -92,6 +94,28 @@ def test_a_parent_beside_the_student_is_followed(base: Path, student: Path) -> N
     found = inspect(str(base), str(student), quick=True)
     text = next(q.text for q in found.questions if q.name == "chain")
     assert text == "the student -> me/middle -> org/tiny-base, 1 of the models between checked by tensors"
+
+
+def test_a_chain_on_the_hub_and_the_base_of_the_day(base: Path, student: Path) -> None:
+    middle = student.parent / "middle"
+    shutil.copytree(student, middle)
+    (middle / "README.md").write_text(CARD.format("org/name"))
+    (student / "README.md").write_text(CARD.format("me/middle"))
+    rows = [{"id": c * 40, "authors": [], "date": f"2026-0{m}-01T00:00:00.000Z", "title": "t", "message": ""} for c, m in (("b", 5), ("a", 1))]
+    with serving(base) as server:
+        server.others = {"me/student": student, "me/middle": middle}
+        server.commits = {"org/name": rows, "me/student": [{**rows[0], "date": "2026-03-01T00:00:00.000Z"}]}
+        words = [*ENTRY, "inspect", "hf://org/name", "hf://me/student", "--json", "--quick"]
+        settings = {**environment(), "HF_HUB_OFFLINE": "0", "HF_ENDPOINT": server.url}
+        done = subprocess.run(words, env=settings, capture_output=True, text=True, check=False, timeout=100)
+        asked = server.paths()
+    assert done.returncode == 0, done.stderr
+    plain = json.loads(done.stdout)
+    chain = next(row for row in plain["questions"] if row["name"] == "chain")
+    assert chain["text"] == "the student -> me/middle -> org/name, 1 of the models between checked by tensors"
+    assert plain["base"]["reference"] == f"hf://org/name@{'a' * 40}"
+    assert any("the newest on 2026-03-01" in remark for remark in plain["remarks"])
+    assert not [path for path in asked if path.startswith("/org/name/resolve/main")]
 
 
 def test_two_gguf_files_and_a_folder_with_one(base: Path, tmp_path: Path) -> None:

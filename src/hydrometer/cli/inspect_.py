@@ -25,7 +25,7 @@ def inspect(
         typer.Option(help="Another model it may come from or was merged with; may be repeated."),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Lineage and parts alone: reads a few megabytes of weights.")
+        bool, typer.Option("--quick", help="Lineage, parts and small files alone: reads a few megabytes of weights and no tokenizer.")
     ] = False,
     full: Annotated[
         bool, typer.Option("--full", help="Compare every value instead of a sample of each tensor.")
@@ -42,8 +42,10 @@ def inspect(
 ) -> None:
     """Read the files of both models: does the student come from the base, what was done to it, is it whole?
 
+    And are tokenizer, chat template and settings still the base's, which risks do card and training files name?
+
     Needs no inference, no GPU and no torch. Exit status: 0 confirmed, 10 contradicted (another ancestor, parts missing,
-    a config that lies), 11 insufficient, 12 files that are damaged or unsafe.
+    a config that lies, a template or settings that lost something), 11 insufficient, 12 files that are damaged or unsafe.
     """
     from rich.console import Console
 

@@ -15,7 +15,7 @@ from hydrometer.checkpoint.source import TensorSource
 from hydrometer.errors import CardError, ModelError
 from hydrometer.spec import ModelRef
 from hydrometer.surface.settings import SettingsSide
-from hydrometer.surface.vocabulary import Vocabulary, of_gguf, of_json
+from hydrometer.surface.vocabulary import Vocabulary, digest_bytes, of_gguf, of_json
 
 CARD = "README.md"
 _RECIPES = (
@@ -81,13 +81,16 @@ class SurfaceFiles:
         )  # fmt: skip
 
 
-def read_surface(ref: ModelRef, source: TensorSource, *, tokenizer: bool = True) -> SurfaceFiles:
+def read_surface(
+    ref: ModelRef, source: TensorSource, *, tokenizer: bool = True, known: Vocabulary | None = None
+) -> SurfaceFiles:
     """Read the files around the weights of a model.
 
     Args:
         ref: The model; an adapter's own files come before those of its base.
         source: Its tensors, opened already.
         tokenizer: Whether `tokenizer.json` is read, which may have 33 MB.
+        known: A tokenizer that is taken apart already: the same file is not held twice.
 
     Raises:
         ModelError: A file is damaged, unsafe or of a size that no such file has.
@@ -102,7 +105,7 @@ def read_surface(ref: ModelRef, source: TensorSource, *, tokenizer: bool = True)
     header = _header(source)
     if header is not None:
         return _of_gguf(header.metadata, header.special, header.chat_template, shared)
-    return _of_folder(folders, source.config, shared, vocabulary=tokenizer)
+    return _of_folder(folders, source.config, shared, vocabulary=tokenizer, known=known)
 
 
 def _of_gguf(
@@ -115,7 +118,12 @@ def _of_gguf(
 
 
 def _of_folder(
-    folders: list[Folder], config: Mapping[str, Any], shared: dict[str, Any], *, vocabulary: bool
+    folders: list[Folder],
+    config: Mapping[str, Any],
+    shared: dict[str, Any],
+    *,
+    vocabulary: bool,
+    known: Vocabulary | None,
 ) -> SurfaceFiles:
     tokenizer_config = _first(folders, lambda folder: folder.json("tokenizer_config.json"))
     special_map = _first(folders, lambda folder: folder.json("special_tokens_map.json"))
@@ -123,7 +131,7 @@ def _of_folder(
     name, raw = "tokenizer.json", None
     if vocabulary:
         raw = _first(folders, lambda folder: folder.read(name, json_limit(name)))
-    where = f"{folders[-1].label}/{name}"
+    where = f"{folders[0].label}/{name}"
     return SurfaceFiles(
         gguf=False,
         config=config,
@@ -131,10 +139,16 @@ def _of_folder(
         tokenizer_config=tokenizer_config or {},
         special=_special(tokenizer_config or {}, special_map or {}),
         template=template,
-        vocabulary=of_json(parse_json(raw, name, where), raw) if raw is not None else None,
+        vocabulary=_vocabulary(raw, where, known) if raw is not None else None,
         owner=bool(tokenizer_config or raw or template),
         **shared,
     )
+
+
+def _vocabulary(raw: bytes, where: str, known: Vocabulary | None) -> Vocabulary:
+    if known is not None and known.digest == digest_bytes(raw):
+        return known
+    return of_json(parse_json(raw, "tokenizer.json", where), raw)
 
 
 def _template(folders: list[Folder], tokenizer_config: Mapping[str, Any]) -> str:

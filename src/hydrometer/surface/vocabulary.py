@@ -6,11 +6,10 @@ sequence of one, and leave out what is the default.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
-
-from hydrometer.canon import digest_text
 
 Form = Literal["json", "gguf"]
 
@@ -89,7 +88,7 @@ def of_json(tokenizer: Mapping[str, Any], raw: bytes = b"") -> Vocabulary:
     rest = {k: v for k, v in model.items() if k not in {"vocab", "merges", "type"}}
     return Vocabulary(
         form="json",
-        digest=digest_text(raw.decode("utf-8", errors="replace")) if raw else "",
+        digest=digest_bytes(raw),
         kind=kind,
         ids=ids,
         merges="\n".join(_merge(merge) for merge in _items(model.get("merges"))),
@@ -98,6 +97,11 @@ def of_json(tokenizer: Mapping[str, Any], raw: bytes = b"") -> Vocabulary:
         settings={**_DEFAULTS.get(kind, {}), **rest},
         raw=raw,
     )
+
+
+def digest_bytes(raw: bytes) -> str:
+    """Return the identity of a file's content, `""` for none."""
+    return hashlib.sha256(raw).hexdigest() if raw else ""
 
 
 def of_gguf(metadata: Mapping[str, Any]) -> Vocabulary | None:
