@@ -25,7 +25,8 @@ def inspect(
         typer.Option(help="Another model it may come from or was merged with; may be repeated."),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Lineage, parts and small files alone: reads a few megabytes of weights and no tokenizer.")
+        bool,
+        typer.Option("--quick", help="Lineage, parts and small files: reads a few megabytes of weights, no tokenizer."),
     ] = False,
     full: Annotated[
         bool, typer.Option("--full", help="Compare every value instead of a sample of each tensor.")
