@@ -46,7 +46,8 @@ def inspect(
     And are tokenizer, chat template and settings still the base's, which risks do card and training files name?
 
     Needs no inference, no GPU and no torch. Exit status: 0 confirmed, 10 contradicted (another ancestor, parts missing,
-    a config that lies, a template or settings that lost something), 11 insufficient, 12 files that are damaged or unsafe.
+    a config that lies, a template or settings that lost something), 11 insufficient, 12 files that are damaged or
+    unsafe.
     """
     from rich.console import Console
 
