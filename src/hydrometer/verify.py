@@ -63,6 +63,10 @@ def find_reports(folder: Path) -> list[Path]:
     found = [folder / REPORT] if (folder / REPORT).is_file() else sorted(folder.glob(f"*/{REPORT}"))
     if not found:
         msg = f"no {REPORT} in {folder}: give the folder of an audit, or the --out folder of one"
+        if (folder / EVIDENCE).is_file():
+            msg = (
+                f"no audit in {folder} has finished: run its command again, every answer so far is kept in {EVIDENCE}"
+            )
         raise EvidenceError(msg)
     return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
 

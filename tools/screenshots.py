@@ -1,0 +1,117 @@
+"""Take the pictures of docs/images from a finished audit and from one that runs.
+
+    python tools/screenshots.py AUDIT [--no-live]
+
+AUDIT is the folder of an audit, such as the one of `make demo`. The live page is that of a short audit of the bundled
+pair. Needs playwright and a Chromium on this machine. Look at every picture before it is committed.
+"""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "src"))
+
+from hydrometer.report.json_report import write  # noqa: E402
+from hydrometer.verify import load_report  # noqa: E402
+
+IMAGES = ROOT / "docs" / "images"
+LIMIT = 300_000
+"""Most bytes of all pictures together."""
+
+
+def main() -> int:
+    """Take every picture and print what was taken."""
+    result = load_report(Path(sys.argv[1]))
+    IMAGES.mkdir(exist_ok=True)
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        page = write(result, Path(folder))[1].as_uri()
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        report(browser, page)
+        if "--no-live" not in sys.argv:
+            live(browser, Path(folder))
+        browser.close()
+    sizes = {image.name: image.stat().st_size for image in sorted(IMAGES.glob("*.webp"))}
+    for name, size in sizes.items():
+        print(f"{name}: {size / 1000:.0f} kB")
+    if sum(sizes.values()) > LIMIT:
+        print(f"{sum(sizes.values()):,} bytes together, at most {LIMIT:,}")
+        return 1
+    return 0
+
+
+def report(browser: Browser, address: str) -> None:
+    """Pictures of the page: its top, single parts, a phone in the dark."""
+    with opened(browser, address, 1000, 900) as page:
+        save(page, "report", height=1520)
+        save(page, "price", top=top_of(page, "#price"), height=780)
+        page.click("input[value=lost]")
+        marked = page.evaluate("document.querySelector('.items > :not([hidden]):has(mark)').id")
+        page.fill("input[type=search]", page.inner_text(f"#{marked} .what")[:12])
+        page.click(f"#{marked} > summary")
+        save(page, "items", top=top_of(page, "#items"), height=760)
+    with opened(browser, address, 390, 844, scheme="dark") as page:
+        save(page, "phone", height=844)
+
+
+def top_of(page: Page, part: str) -> float:
+    """Where a part begins on its page, without the space above it."""
+    return float(page.evaluate(f"document.querySelector('{part}').getBoundingClientRect().top + scrollY")) + 40
+
+
+def live(browser: Browser, folder: Path) -> None:
+    """A picture of the page of an audit that runs."""
+    tasks = [part for task in ("copying", "constraints", "recall") for part in ("--task", task)]
+    command = [sys.executable, "-m", "hydrometer.cli", "audit", "bundled:base", "bundled:student", *tasks]
+    command += ["--items", "60", "--serve", "--out", str(folder / "live")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as run:
+        try:
+            address = next(text.split("live: ")[1].strip() for text in run.stderr or () if "live: " in text)
+            with opened(browser, address, 1000, 900) as page:
+                page.wait_for_selector(".sight circle", timeout=300_000)
+                page.wait_for_timeout(4000)
+                save(page, "live", height=900)
+        finally:
+            run.terminate()
+
+
+@contextmanager
+def opened(browser: Browser, address: str, width: int, height: int, scheme: str = "light") -> Iterator[Page]:
+    """A page of a size."""
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(address, wait_until="domcontentloaded")
+    yield page
+    context.close()
+
+
+def save(page: Page, name: str, *, height: float, top: float = 0.0) -> None:
+    """Save a stretch of a page as WebP, which playwright itself cannot."""
+    width: Any = page.viewport_size and page.viewport_size["width"]
+    session = page.context.new_cdp_session(page)
+    shot = session.send(
+        "Page.captureScreenshot",
+        {
+            "format": "webp",
+            "quality": 82,
+            "captureBeyondViewport": True,
+            "clip": {"x": 0, "y": top, "width": width, "height": height, "scale": 1},
+        },
+    )
+    (IMAGES / f"{name}.webp").write_bytes(base64.b64decode(shot["data"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
