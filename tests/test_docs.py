@@ -32,6 +32,7 @@ def test_commands_in_the_readme_exist() -> None:
     from hydrometer.cli.main import app
 
     known = {(c.name or c.callback.__name__) for c in app.registered_commands if c.callback}
+    known |= {group.name or group.typer_instance.info.name for group in app.registered_groups}
     used = set(re.findall(r"^hydrometer (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE))
     assert used
     assert used <= known

@@ -24,6 +24,7 @@ from hydrometer.cli.detects import detects
 from hydrometer.cli.drift import drift
 from hydrometer.cli.inspect_ import inspect
 from hydrometer.cli.plan import plan
+from hydrometer.cli.registry import registry
 from hydrometer.cli.simulate import simulate
 from hydrometer.errors import HydrometerError, UnknownNameError, UsageError
 from hydrometer.version import __version__
@@ -270,6 +271,7 @@ app.command()(inspect)
 app.command()(plan)
 app.command()(simulate)
 app.command()(unbundle)
+app.add_typer(registry)
 
 
 def _run_audit(

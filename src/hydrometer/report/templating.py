@@ -13,14 +13,15 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~$!])")
 
 
 @cache
-def templates(*, escaped: bool = True) -> Environment:
+def templates(*, escaped: bool = True, package: str = "hydrometer.report") -> Environment:
     """Return what compiles the templates, once: it takes longer than filling them in.
 
     Args:
         escaped: Whether everything is escaped as HTML and XML need it; Markdown has an escape of its own, `md`.
+        package: The package whose folder `templates` holds them.
     """
     environment = Environment(
-        loader=PackageLoader("hydrometer.report"),
+        loader=PackageLoader(package),
         autoescape=escaped,  # noqa: S701 - off for Markdown only
         undefined=StrictUndefined,
         trim_blocks=True,

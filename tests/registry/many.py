@@ -1,0 +1,51 @@
+"""Audits with models, verdicts and sizes of one's choosing, without running one."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
+
+from sample import BETTER, EQUIVALENT, NOT_ENOUGH, WORSE, sample
+
+from hydrometer.canon import canonical_json, to_plain
+from hydrometer.result import AuditResult, Verdict
+from hydrometer.verdict import headline, overall
+
+
+def made(student: str, base: str = "Qwen3.5-4B.Q4_K_M", *, verdict: Verdict = Verdict.WORSE, **more: str) -> AuditResult:
+    """An audit; `size` in bytes, `parameters`, `quantisation`, `family`, `created`."""
+    first = sample()
+    rows = {Verdict.WORSE: WORSE, Verdict.BETTER: BETTER, Verdict.EQUIVALENT: EQUIVALENT, Verdict.NOT_ENOUGH: NOT_ENOUGH}
+    capabilities = (rows[verdict], *([] if verdict is Verdict.NOT_ENOUGH else [replace(EQUIVALENT, capability="code")]))
+    details = {"parameters": more.get("parameters", "4000000000"), "file size": more.get("size", "2400000000")}
+
+    def model(label: str, old: object) -> object:
+        identity = replace(
+            old.identity,  # type: ignore[attr-defined]
+            label=label,
+            weights=f"sha256:{label}",
+            family=more.get("family", "qwen3.5"),
+            precision=more.get("quantisation", "Q4_K_M"),
+            adapter="",
+            settings={},
+            details={key: value for key, value in details.items() if value},
+        )
+        return replace(old, identity=identity)  # type: ignore[type-var]
+
+    return replace(
+        first,
+        created=more.get("created", "2026-10-01T00:00:00+00:00"),
+        base=model(base, first.base),
+        student=model(student, first.student),
+        capabilities=capabilities,
+        verdict=overall(capabilities),
+        headline=headline(capabilities, base, student),
+    )
+
+
+def keep(audit: AuditResult, folder: Path) -> Path:
+    """Write it as an audit's folder holds it."""
+    folder.mkdir(parents=True)
+    (folder / "report.json").write_text(canonical_json(to_plain(audit)))
+    return folder
