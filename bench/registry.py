@@ -21,6 +21,8 @@ from pathlib import Path
 from hydrometer.api import audit
 from hydrometer.canon import canonical_json, to_plain
 from hydrometer.provenance import ModelIdentity
+from hydrometer.registry.collect import find_sources, read_source
+from hydrometer.registry.entry import entry_of
 from hydrometer.registry.site import build_site
 from hydrometer.result import AuditResult, CapabilityResult, Verdict
 from hydrometer.verdict import headline, overall
@@ -106,14 +108,17 @@ def live(folder: Path) -> None:
     """Time queries of the server's pages and of its API over the same audits."""
     try:
         from fastapi.testclient import TestClient
+
         from hydrometer.registry.database import Database
         from hydrometer.registry.server import Settings, make_app
     except ImportError as error:
         print(f"live queries left out: {error}")
         return
     database = Database(f"sqlite:///{folder / 'bench.sqlite'}")
-    database.fill_unchecked(folder / "audits")
-    client = TestClient(make_app(database, Settings(reads="100000/minute")))
+    for source in find_sources(folder / "audits")[0]:
+        result, content = read_source(source)
+        database.add(entry_of(result, content), source.path.read_bytes(), b"")
+    client = TestClient(make_app(database, Settings(reads=100_000)))
     for path in ("/index.html", "/index.html?q=qwopus&verdict=worse&capability=reasoning", "/memory.html?memory=24&free=2",
                  "/api/audits.json?base=gemma-4-12.2B-Instruct", "/bases.html"):  # fmt: skip
         times = []

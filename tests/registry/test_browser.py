@@ -91,7 +91,7 @@ def test_a_filter_has_an_address(page: Any, site: Path) -> None:
     open_index(page, site)
     page.select_option("[name=verdict]", "worse")
     page.fill("[name=q]", "model-00")
-    address = page.url
+    address = page.evaluate("location.href")
     page.goto("about:blank")
     page.goto(address)
     page.wait_for_selector("#filter:not([hidden])")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -36,3 +36,65 @@ def build(
             typer.echo(f"left out: {fault.where}: {fault.why}", err=True)
         typer.echo(f"{out / 'index.html'}: {built.audits:,} audits, {len(built.left_out)} left out")
     raise typer.Exit(1 if built.left_out else 0)
+
+
+Place = Annotated[Path, typer.Argument(help="Folder of the registry: registry.sqlite in it, and bundles to take in.")]
+Url = Annotated[str, typer.Option(help="Database instead of DIR/registry.sqlite: sqlite:///FILE or postgresql://...")]
+
+
+@registry.command()
+def serve(
+    folder: Place = Path(),
+    database: Url = "",
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8077,
+    upload: Annotated[int, typer.Option(help="Megabytes of a bundle at most.")] = 64,
+    reads: Annotated[int, typer.Option(help="Requests per minute and address.")] = 600,
+    writes: Annotated[int, typer.Option(help="Uploads per hour and token.")] = 60,
+) -> None:
+    """Serve a registry: everybody reads, and bundles of whoever has a token are taken in once they were checked."""
+    opened = _open(folder, database)
+    import uvicorn
+
+    from hydrometer.registry.importing import take_in
+    from hydrometer.registry.server import Settings, make_app
+
+    for line in take_in(opened, folder):
+        typer.echo(line, err=True)
+    app = make_app(opened, Settings(reads=reads, writes=writes, upload=upload << 20))
+    typer.echo(f"http://{host}:{port}/", err=True)
+    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False)
+
+
+@registry.command()
+def token(
+    name: Annotated[str, typer.Argument(help="Whose it is; shown beside what is uploaded with it.")],
+    folder: Place = Path(),
+    database: Url = "",
+    revoke: Annotated[bool, typer.Option("--revoke", help="Take it back.")] = False,
+) -> None:
+    """Make a token for a writer and show it this once, or take it back; only its digest is kept."""
+    from hydrometer.errors import UsageError
+
+    opened = _open(folder, database)
+    if not revoke:
+        typer.echo(opened.new_token(name))
+    elif opened.revoke(name):
+        typer.echo(f"{name}: revoked")
+    else:
+        msg = f"there is no token for {name!r}"
+        raise UsageError(msg)
+
+
+def _open(folder: Path, url: str) -> Any:
+    from importlib.util import find_spec
+
+    from hydrometer.errors import MissingPackageError
+
+    missing = [name for name in ("fastapi", "sqlalchemy", "uvicorn") if find_spec(name) is None]
+    if missing:
+        msg = f"a registry with a database needs {', '.join(missing)}: pip install 'hydrometer[serve]'"
+        raise MissingPackageError(msg)
+    from hydrometer.registry.database import Database
+
+    return Database(url or f"sqlite:///{folder / 'registry.sqlite'}")
