@@ -18,6 +18,7 @@ import sysconfig
 import tempfile
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +56,10 @@ def items(count: int) -> list[Question]:
     return rows[:count]
 
 
-def prose() -> list[str]:
-    """Docstrings of all installed packages."""
+def prose(packages: Sequence[str] = PACKAGES) -> list[str]:
+    """Docstrings of installed packages."""
     texts: set[str] = set()
-    for path in (p for name in PACKAGES for p in sorted((Path(sysconfig.get_paths()["purelib"]) / name).rglob("*.py"))):
+    for path in (p for name in packages for p in sorted((Path(sysconfig.get_paths()["purelib"]) / name).rglob("*.py"))):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -80,7 +81,7 @@ def main() -> None:
 
 def reach(documents: int = 100_000, count: int = 10_000) -> None:
     rng = random.Random(SEED)
-    questions, texts = items(count), prose()
+    questions, texts = items(count), prose(("scipy", "sklearn"))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "data.jsonl"
         words = 0
