@@ -36,3 +36,10 @@ def test_a_task_has_as_many_items_as_the_largest_suite_asks_for() -> None:
         task = load_task(name)
         if not task.unavailable() and not task.extra:
             assert len(task.items(number, 1)) == min(number, task.limit or number)
+
+
+def test_the_quick_suite_stays_quick() -> None:
+    quick = suite("quick").items
+    # Two minutes for both models on two cores of a plain machine (bench/RESULTS.md).
+    assert sum(quick.values()) <= 200
+    assert 2 * sum(TYPICAL_TOKENS.get(name, 0) * number for name, number in quick.items()) <= 12_000
