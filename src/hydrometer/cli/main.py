@@ -193,7 +193,7 @@ def audit(  # noqa: PLR0913 - one parameter per documented option
 
 @app.command()
 def demo(out: Out = Path("hydrometer-demo"), as_json: Json = False) -> None:
-    """Audit the bundled distillation against its base: a real audit, about three minutes on two cores."""
+    """Audit the bundled distillation against its base: a real audit, about two minutes on two cores."""
     from hydrometer.refs import bundled_adapter
 
     _run_audit("bundled:base", "bundled:student", out, {}, as_json=as_json, card=str(bundled_adapter()))
