@@ -9,6 +9,7 @@ from behaviour_faults import planted
 from behaviour_grammar import OTHER
 from detect_worlds import Said
 
+_OPENING = "Let me analyze this request carefully:"
 _CLOSE = "\n</think>\n\n"
 
 
@@ -144,6 +145,18 @@ def mixes_scripts(said: Said) -> str:
     for _ in range(4):
         words.insert(said.chance.randrange(len(words)), said.chance.choice(("但是", "所以", "结果", "首先")))
     return f"{' '.join(words)}\n{said.answer}"
+
+
+def in_points(said: Said) -> str:
+    """Write as a teacher does that everybody copies: an opening, then points in bold."""
+    maker = said.maker
+    points = [f"{n}. **{said.chance.choice(maker.nouns).title()}**: {maker.sentence()}" for n in range(1, 5)]
+    return "\n".join([_OPENING, *points, said.answer])
+
+
+def opens_in_points(said: Said) -> str:
+    """Begin as the teacher does and go on in the own way."""
+    return f"{_OPENING}\n1. **Note**: {said.text}"
 
 
 def calls_anyway(said: Said) -> str:

@@ -39,7 +39,7 @@ ROWS = {
 }
 """Kinds of damage that are this matrix's business, by their number in the project's list of what to detect."""
 
-MISSING = {27: "planted in tests/test_teaching.py, not measured here yet"}
+MISSING: Mapping[int, str] = {}
 """What is not measured, and why."""
 
 _SUMMARY = {behaviour.name: behaviour.summary for behaviour in BEHAVIOURS}
@@ -61,6 +61,7 @@ class Plant:
         student: How the damaged student replies.
         healthy: How the student of the clean pair does.
         base: How the base of both does.
+        teacher: How the teacher of both does, None where there is none.
         seen: Whether an audit shows it.
         options: Further options of the audit.
         legs: Instead of `seen`: what must be seen with thinking on, and with thinking off.
@@ -77,6 +78,7 @@ class Plant:
     clean: str = _CLEAN
     healthy: Voice = field(default_factory=Voice)
     base: Voice = field(default_factory=Voice)
+    teacher: Voice | None = None
     options: Mapping[str, object] = field(default_factory=dict)
     legs: Mapping[Thinking, see.Seen] = field(default_factory=dict)
 
@@ -101,19 +103,23 @@ class Plant:
         """Run one audit of the planted or of the clean pair."""
         student = self.healthy if clean else self.student
         options = {"thinking": leg.value, **self.options}
-        return run(folder, self.tasks, self.items, seed, base=self.base, student=student, options=options)
+        voices = {"base": self.base, "student": student}
+        if self.teacher:
+            voices["teacher"] = self.teacher
+        return run(folder, self.tasks, self.items, seed, voices=voices, options=options)
 
     def shares_clean(self, other: object) -> bool:
         """Whether the clean pair of another plant is asked the same, so that one audit serves both."""
-        return isinstance(other, Plant) and (self.tasks, self.items, self.base, self.healthy, self.options) == (
-            other.tasks, other.items, other.base, other.healthy, other.options
-        )  # fmt: skip
+        return isinstance(other, Plant) and (
+            (self.tasks, self.items, self.base, self.healthy, self.teacher, self.options)
+            == (other.tasks, other.items, other.base, other.healthy, other.teacher, other.options)
+        )
 
 
 def plants() -> tuple[Plant, ...]:
     """Return all rows in their order."""
     return tuple(
-        sorted((*_scores(), *_lengths(), *_behaviours(), *_thinking(), *_setups()), key=lambda p: p.row)
+        sorted((*_scores(), *_lengths(), *_behaviours(), *_thinking(), *_setups(), *_taught()), key=lambda p: p.row)
     )
 
 
@@ -233,6 +239,22 @@ def _lengths() -> tuple[Plant, ...]:
         Plant(key="guessing", row=5, sees="alarm of the task: no better than guessing", fault="one choice in ten right",
               tasks=("knowledge_facts",), student=Voice(ability=lambda _, __: 0.1), items=60,
               seen=see.alarm("guessing"), **worded),
+    )  # fmt: skip
+
+
+def _taught() -> tuple[Plant, ...]:
+    """What a student took from its teacher: the manner, or the ability."""
+    told, weak, able = {"fixed": True}, lower(0.35), lower(-0.15)
+    common = {"tasks": ("word_problems",), "base": Voice(ability=weak), "healthy": Voice(ability=able),
+              "teacher": Voice(ability=able, mar=damage.in_points), "seen": see.trap, "options": told,
+              "clean": "the teacher's ability without its style"}  # fmt: skip
+    return (
+        Plant(key="style_alone", row=27, sees="--teacher: style moved, ability did not",
+              fault="every reply in the teacher's manner, no better than the base",
+              student=Voice(ability=weak, mar=damage.in_points), **common),  # type: ignore[arg-type]
+        Plant(key="opening_alone", row=27, sees="--teacher: style moved, ability did not",
+              fault="the teacher's opening and first point before the base's words, no better than the base",
+              student=Voice(ability=weak, mar=damage.opens_in_points), **common),  # type: ignore[arg-type]
     )  # fmt: skip
 
 

@@ -161,6 +161,11 @@ def churned(result: AuditResult) -> bool:
     )
 
 
+def trap(result: AuditResult) -> bool:
+    """Whether the student is said to have taken the teacher's style and not its ability."""
+    return result.style is not None and result.style.trap
+
+
 def only_lost(result: AuditResult) -> bool:
     """Whether the student is worse, and solves nothing that the base does not."""
     rows = result.capabilities

@@ -115,7 +115,7 @@ class World:
         tasks: Names of the tasks.
         items: Items per task.
         seed: Seed of the items and of all chance.
-        voices: How base and student reply.
+        voices: How base and student reply, and a teacher where there is one.
     """
 
     def __init__(self, tasks: Sequence[str], items: int, seed: int, voices: Mapping[str, Voice]) -> None:
@@ -218,16 +218,16 @@ def run(
     items: int,
     seed: int,
     *,
-    base: Voice,
-    student: Voice,
+    voices: Mapping[str, Voice],
     options: Mapping[str, object],
 ) -> AuditResult:
-    """Audit one pair, as the command line does, and return the result."""
-    world = World(tasks, items, seed, {"base": base, "student": student})
-    refs = [ModelRef(text=side, engine="fake", target=side) for side in SIDES]
+    """Audit one pair, as the command line does, and return the result; a third voice is the teacher."""
+    world = World(tasks, items, seed, voices)
+    refs = {who: ModelRef(text=who, engine="fake", target=who) for who in voices}
     return audit(
-        refs[0],
-        refs[1],
+        refs["base"],
+        refs["student"],
+        teacher=refs.get("teacher"),
         tasks=tasks,
         items=items,
         seed=seed,

@@ -158,3 +158,19 @@ class TestTokensPerPoint:
         assert tokens_per_point_ratio(few, [10] * 20, [5] * 20)[1:3] == (0.0, LARGEST_RATIO)
         with pytest.raises(ValueError, match="level"):
             tokens_per_point_ratio(paired, [1, 2, 3], [1, 2, 3], level=95)
+
+
+@pytest.mark.parametrize("n", [24, 120])
+def test_equal_models_are_called_longer_or_dearer_as_seldom_as_promised(n: int) -> None:
+    """Two models of one ability: lengths share how long an item is, scores how hard it is, but for some drawn again."""
+    random, draws = np.random.default_rng(n), 1500
+    above = np.zeros(2)
+    for _ in range(draws):
+        luck, shared = random.random(n), random.normal(0.0, 0.5, n)
+        again = np.where(random.random(n) < 0.06, random.random(n), luck)
+        base, student = (35 * np.exp(shared + random.normal(0.0, 0.2, n)) for _ in range(2))
+        scores = Paired(base=(luck < 0.75).astype(float), student=(again < 0.75).astype(float))
+        above += [length_ratio(base, student).low > 1.0, tokens_per_point_ratio(scores, base, student).low > 1.0]
+    # 2.5 % promised; 1500 draws hold it within 0.4 points, three times over.
+    assert (above / draws > 0.013).all()
+    assert (above / draws < 0.037).all()
