@@ -96,8 +96,8 @@ def verify_folder(folder: Path) -> Verification:
     """
     reports = find_reports(folder)
     found = [
-        _verify_store(evidence, [report for report in reports if _evidence_of(report) == evidence])
-        for evidence in dict.fromkeys(_evidence_of(report) for report in reports)
+        _verify_store(evidence, [report for report in reports if evidence_of(report) == evidence])
+        for evidence in dict.fromkeys(evidence_of(report) for report in reports)
     ]
     return Verification(
         completions=sum(part.completions for part in found),
@@ -107,8 +107,12 @@ def verify_folder(folder: Path) -> Verification:
     )
 
 
-def _evidence_of(report: Path) -> Path:
-    """The store of a report: its own, as an unpacked bundle has one, else the one that audits beside it share."""
+def evidence_of(report: Path) -> Path:
+    """Return the store of a report: its own, as an unpacked bundle has one, else the one that audits beside it share.
+
+    Raises:
+        EvidenceError: There is none.
+    """
     for folder in (report.parent, report.parent.parent):
         if (folder / EVIDENCE).is_file():
             return folder / EVIDENCE

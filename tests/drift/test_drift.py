@@ -9,16 +9,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hydrometer.api import environment
+from hydrometer.api import audit, environment
 from hydrometer.catalog import open_reader
+from hydrometer.drift.replies import StoredReply, as_passages, stored_replies
 from hydrometer.drift.result import DriftResult, to_json
 from hydrometer.drift.run import drift
 from hydrometer.drift.summary import heat, mean
 from hydrometer.drift.texts import Passage, from_file, neutral
 from hydrometer.engines.base import EngineSettings
 from hydrometer.errors import ModelError, UsageError
+from hydrometer.items import Message, Thinking
+from hydrometer.outcomes import Completion
 from hydrometer.refs import parse_ref
 from hydrometer.stats.tokens import BETAS
+from hydrometer.store import Store
+from hydrometer.templates.render import ChatTemplate
+from hydrometer.verify import evidence_of, find_reports, load_report
 from tiny_models import build_tiny
 
 pytest.importorskip("torch")
@@ -156,3 +162,49 @@ def test_spans_of_a_reply() -> None:
     reply = Passage(name="r", group="g", text="ask<think>hm</think>yes", prompt=3, thinking=(3, 20))
     assert [reply.span(at) for at in (0, 3, 19, 20)] == ["prompt", "thinking", "thinking", "answer"]
     assert TEXTS[0].span(5) == "text"
+
+
+def test_replies_of_an_audit_are_read_by_side_capability_and_span(tiny: Path, tmp_path: Path) -> None:
+    student = changed(tiny, tmp_path / "student", "layers.2.", noise=0.5)
+    # Tiny models say anything: the cap ends each reply.
+    audit(str(tiny), str(student), tasks=["arithmetic"], items=3, max_tokens=12, fixed=True, out=tmp_path / "out")
+    report = find_reports(tmp_path / "out")[0]
+    with Store(evidence_of(report), read_only=True) as store:
+        replies = stored_replies(load_report(report), store)
+    assert {reply.side for reply in replies} == {"base", "student"}
+    found = drift(
+        str(tiny), str(student), replies=replies, settings=EngineSettings(threads=1), environment=environment()
+    )
+    assert found.whole
+    assert [group.name for group in found.groups] == [replies[0].capability]
+    spans = {span.name: span for span in found.spans}
+    assert set(spans) == {"prompt", "answer"}
+    sources = {source.name: source for source in found.sources}
+    assert set(sources) == {"replies of the base", "replies of the student"}
+    # Greedy replies are what their own model finds most probable.
+    assert sources["replies of the base"].tokens + sources["replies of the student"].tokens == found.whole.tokens
+
+
+def test_where_a_reply_thinks_is_marked() -> None:
+    template = ChatTemplate(source="{% for m in messages %}{{ m.content }}{% endfor %}|", special={})
+
+    def passage(text: str) -> Passage:
+        reply = StoredReply(
+            side="student",
+            capability="c",
+            name="n",
+            messages=(Message("user", "2+2?"),),
+            thinking=Thinking.DEFAULT,
+            completion=Completion(text=text),
+        )
+        return as_passages([reply], template)[0]
+
+    closed = passage("<think>easy</think>\n\nIt is 4.")
+    assert closed.text[slice(*closed.thinking)] == "<think>easy</think>\n\n"
+    assert closed.text[closed.thinking[1] :] == "It is 4."
+    cut = passage("<think>easy")
+    assert cut.thinking == (5, len(cut.text))
+    plain = passage("4")
+    assert [plain.span(at) for at in (0, 4, 5)] == ["prompt", "prompt", "answer"]
+    with pytest.raises(ModelError, match="chat template"):
+        as_passages([], None)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hydrometer.errors import UsageError
 
-def drift(
+if TYPE_CHECKING:
+    from hydrometer.drift.replies import StoredReply
+
+
+def drift(  # noqa: PLR0913 - one parameter per documented option
     base: Annotated[
         str,
         typer.Argument(
@@ -21,6 +26,10 @@ def drift(
     text: Annotated[
         Path | None,
         typer.Option(help="Texts to read: a text file, or .jsonl with `text` and `group`; else those that come along."),
+    ] = None,
+    audit: Annotated[
+        Path | None,
+        typer.Option(help="Folder of an audit: read its stored replies of both models, by capability and by span."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for drift.json.")] = Path("hydrometer-out"),
     threads: Annotated[int, typer.Option(help="Processor threads; 0 for all.")] = 0,
@@ -42,12 +51,34 @@ def drift(
     from hydrometer.report.drift_text import print_drift
     from hydrometer.report.json_report import write_file
 
+    if text is not None and audit is not None:
+        msg = "--text and --audit both say what is read: give one of them"
+        raise UsageError(msg)
+    replies = _stored(audit) if audit is not None else ()
     settings = EngineSettings(threads=threads, context=context, dtype=dtype)
     with TerminalProgress() as progress:
-        result = run(base, student, text=text, settings=settings, progress=progress, environment=environment())
+        result = run(
+            base,
+            student,
+            text=text,
+            replies=replies,
+            settings=settings,
+            progress=progress,
+            environment=environment(),
+        )
     found = json.dumps(to_json(result), ensure_ascii=False, allow_nan=False)
     place = write_file(out / "drift.json", found + "\n")
     if as_json:
         typer.echo(found)
     else:
         print_drift(result, Console(), where=str(place))
+
+
+def _stored(folder: Path) -> tuple[StoredReply, ...]:
+    from hydrometer.drift.replies import stored_replies
+    from hydrometer.store import Store
+    from hydrometer.verify import evidence_of, find_reports, load_report
+
+    report = find_reports(folder)[0]
+    with Store(evidence_of(report), read_only=True) as store:
+        return stored_replies(load_report(report), store)

@@ -16,6 +16,7 @@ from hydrometer.stats.tokens import Singles, TokenDrift, compare, joined
 WINDOW = 512
 """Tokens of a text read at once; a reply is read whole, behind its prompt, up to the models' own window."""
 
+REPLY_WINDOW = 4096
 BATCH = 2048
 FLOOR_ROW, FLOOR_PIECE = 128, 48
 # The floor holds the logits of a whole row at once, so rows are short; the second time they come in other pieces.
@@ -44,12 +45,14 @@ class Row:
 def make_rows(reader: Reader, passages: Sequence[Passage], window: int) -> list[Row]:
     """Cut documents into rows of at most `window` tokens, every token predicted at most once."""
     rows: list[Row] = []
-    begin = reader.begin
     for number, passage in enumerate(passages):
         ids, starts = reader.tokens(passage.text)
+        begin = reader.begin
         if begin and ids[:1] == begin:
-            # A rendered prompt writes it out itself.
             ids, starts = ids[1:], starts[1:]
+        elif passage.prompt:
+            # A chat template writes it out itself where it is wanted.
+            begin = ()
         step = window - len(begin)
         for at in range(0, len(ids), step):
             own = slice(at, at + step)

@@ -115,6 +115,7 @@ class DriftResult:
         bits: Bits per byte of text, base and student.
         whole: All tokens; None where the tokenizers differ.
         groups: By what the texts belong to.
+        sources: By whose replies they are, where an audit's are read.
         spans: By prompt, thinking and answer, or text.
         heat: What a single temperature explains; None where the tokenizers differ, or nothing was tried.
         floor: The base against itself in another batch; None where the tokenizers differ.
@@ -132,6 +133,7 @@ class DriftResult:
     bits: tuple[float, float]
     whole: Distance | None
     groups: tuple[Distance, ...]
+    sources: tuple[Distance, ...]
     spans: tuple[Distance, ...]
     heat: Heat | None
     floor: Distance | None

@@ -11,7 +11,18 @@ from pathlib import Path
 import numpy as np
 
 from hydrometer.catalog import open_reader
-from hydrometer.drift.reading import FLOOR_ROW, WINDOW, Read, Row, floor, make_rows, read_alone, read_pair
+from hydrometer.drift.reading import (
+    FLOOR_ROW,
+    REPLY_WINDOW,
+    WINDOW,
+    Read,
+    Row,
+    floor,
+    make_rows,
+    read_alone,
+    read_pair,
+)
+from hydrometer.drift.replies import StoredReply, as_passages
 from hydrometer.drift.result import Distance, DriftResult, Place
 from hydrometer.drift.summary import distance, heat
 from hydrometer.drift.texts import Passage, from_file, neutral
@@ -34,6 +45,7 @@ def drift(
     *,
     text: str | Path | None = None,
     passages: Sequence[Passage] = (),
+    replies: Sequence[StoredReply] = (),
     settings: EngineSettings | None = None,
     progress: Progress | None = None,
     environment: Environment,
@@ -45,6 +57,7 @@ def drift(
         student: The distillation made from it.
         text: A file to read instead of the neutral texts that come along.
         passages: Texts to read instead of both.
+        replies: Replies of an audit to read instead, behind their prompts.
         settings: Engine settings.
         progress: Who is told what happens.
         environment: Record of the machine.
@@ -53,11 +66,14 @@ def drift(
         HydrometerError: With one line that says what is wrong and the cure.
     """
     settings, progress = settings or EngineSettings(), progress or Silent()
-    texts = tuple(passages) or (from_file(Path(text)) if text else neutral())
     refs = [ref if isinstance(ref, ModelRef) else parse_ref(ref) for ref in (base, student)]
     with ExitStack() as stack:
         progress.start("open both models", 2)
         first = stack.enter_context(open_reader(refs[0], settings))
+        if replies:
+            texts = as_passages(replies, first.chat_template)
+        else:
+            texts = tuple(passages) or (from_file(Path(text)) if text else neutral())
         progress.advance()
         second = stack.enter_context(first.beside(refs[1]) or open_reader(refs[1], settings))
         progress.advance()
@@ -72,7 +88,8 @@ class _Run:
     ) -> None:
         self._readers, self._texts, self._progress = (base, student), texts, progress
         self._threads = settings.threads or os.cpu_count() or 1
-        wanted = max(WINDOW, settings.context)
+        # A reply is read whole behind its prompt, as far as the models' own windows reach.
+        wanted = max(WINDOW, settings.context, REPLY_WINDOW if any(text.prompt for text in texts) else 0)
         self._window = min([wanted, *(r.context for r in self._readers if r.context)])
         self._identities = (base.identity(), student.identity())
 
@@ -106,6 +123,7 @@ class _Run:
             bits=(bits[0], bits[1]),
             whole=distance("all", read.tokens, read.documents),
             groups=self._split(read, lambda passage, _: passage.group),
+            sources=self._split(read, lambda passage, _: passage.source),
             spans=self._split(read, lambda passage, start: passage.span(start)),
             heat=heat(read.tokens.heated),
             floor=distance("base itself", itself.tokens, itself.documents),
@@ -130,6 +148,7 @@ class _Run:
             bits=(bits[0], bits[1]),
             whole=None,
             groups=(),
+            sources=(),
             spans=(),
             heat=None,
             floor=None,

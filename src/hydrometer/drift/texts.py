@@ -22,6 +22,7 @@ class Passage:
         group: What it belongs to: a language, code, or a capability.
         text: The text, prompt included.
         prompt: Characters of the prompt, 0 for plain text.
+        source: Where it comes from.
         thinking: Characters from which and up to which the model thinks; both equal where it does not.
     """
 
@@ -29,6 +30,7 @@ class Passage:
     group: str
     text: str
     prompt: int = 0
+    source: str = "texts"
     thinking: tuple[int, int] = (0, 0)
 
     def span(self, start: int) -> str:

@@ -32,6 +32,7 @@ from hydrometer.engines.reading import Tokens, shares_weights
 from hydrometer.errors import EngineError, OutOfMemoryError
 from hydrometer.provenance import ModelIdentity
 from hydrometer.spec import ModelRef
+from hydrometer.templates.render import ChatTemplate
 
 _PROBE = "The quick brown fox jumps over the lazy dog, and then it sits down to count to twenty. "
 _EXACT, _LOOSE = 1e-3, 0.2
@@ -90,6 +91,13 @@ class HfReader(ClosingEngine):
         first = self._tokenizer("a", verbose=False)["input_ids"][:1]
         own = self._tokenizer.bos_token_id
         return (own,) if own is not None and first == [own] else ()
+
+    @property
+    def chat_template(self) -> ChatTemplate | None:
+        """The checkpoint's own chat template; the reader itself puts what begins a text before it."""
+        special = {k: v for k, v in self._tokenizer.special_tokens_map.items() if isinstance(v, str)}
+        source = self._open.template
+        return ChatTemplate(source=source, special=special) if source else None
 
     def identity(self) -> ModelIdentity:
         """Who reads; hashes the weight files."""

@@ -25,6 +25,7 @@ from hydrometer.engines.reading import Tokens, shares_weights
 from hydrometer.errors import EngineError, ModelError
 from hydrometer.provenance import ModelIdentity
 from hydrometer.spec import ModelRef
+from hydrometer.templates.render import ChatTemplate
 
 WINDOW = 2048
 _SIZE = 1024
@@ -135,6 +136,13 @@ class LlamaReader(ClosingEngine):
         """What the tokenizer puts before a text."""
         adds = self._library.llama_vocab_get_add_bos(self._vocab)
         return (int(self._library.llama_vocab_bos(self._vocab)),) if adds else ()
+
+    @property
+    def chat_template(self) -> ChatTemplate | None:
+        """The file's own chat template; the reader itself puts what begins a text before it."""
+        source = self._header.chat_template
+        special = {"bos_token": self._header.bos_token, "eos_token": self._header.eos_token}
+        return ChatTemplate(source=source, special=special) if source.strip() else None
 
     def identity(self) -> ModelIdentity:
         """Who reads; hashes the files."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hydrometer.engines.base import EngineSettings
 from hydrometer.provenance import ModelIdentity
 from hydrometer.spec import ModelRef
+from hydrometer.templates.render import ChatTemplate
 
 
 class Tokens(NamedTuple):
@@ -45,6 +46,11 @@ class Reader(Protocol):
     @property
     def begin(self) -> tuple[int, ...]:
         """What the tokenizer puts before a text."""
+        ...
+
+    @property
+    def chat_template(self) -> ChatTemplate | None:
+        """The model's own chat template, None without one."""
         ...
 
     def identity(self) -> ModelIdentity:

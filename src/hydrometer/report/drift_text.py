@@ -35,7 +35,8 @@ def print_drift(result: DriftResult, console: Console, *, where: str = "") -> No
     head = ASCII_HEAD if plain else box.SIMPLE_HEAD
     if result.whole is not None and result.floor is not None:
         console.print()
-        console.print(_table([result.whole, *_several(result.groups), *_several(result.spans), result.floor], head))
+        parts = [row for rows in (result.groups, result.sources, result.spans) for row in _several(rows)]
+        console.print(_table([result.whole, *parts, result.floor], head))
         console.print()
         line("where they part most:", "bold")
         for place in result.places[:5]:
