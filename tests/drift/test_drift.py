@@ -69,6 +69,8 @@ def test_noise_raises_the_distance_and_the_base_stays_at_its_floor(tiny: Path, t
     assert same.whole.kl.value < 1e-5
     assert same.floor.kl.value < 1e-5
     assert same.whole.same.value == 1.0
+    assert same.heat
+    assert "no distance" in same.heat.words
     assert 10 * same.whole.quantiles[4] < little.whole.kl.value < much.whole.kl.value
     assert little.whole.same.value > much.whole.same.value
     assert {group.name for group in much.groups} == {"even", "odd"}

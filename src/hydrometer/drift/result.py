@@ -10,6 +10,7 @@ from hydrometer.provenance import Environment, ModelIdentity
 
 SCHEMA_VERSION = 1
 QUANTILES = (0.5, 0.9, 0.99, 0.999, 1.0)
+_NOTHING = 1e-5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,8 @@ class Heat:
     @property
     def words(self) -> str:
         """Sharpening, flattening or another order, in words."""
+        if self.before < _NOTHING:
+            return "there is no distance to explain"
         if self.explained < 0.5:
             return "another order of tokens, not a matter of temperature"
         return "mostly sharper: the same order" if self.temperature > 1.0 else "mostly flatter: the same order"
