@@ -15,6 +15,7 @@ import numpy as np
 
 from hydrometer.checkpoint.blocks import NOISE, Codes, compare_codes
 from hydrometer.checkpoint.changes import SAMPLE, Change, total_relative
+from hydrometer.checkpoint.eight_bits import EIGHT_BIT_NOISE, SAME_CODES, equal_on_scales, is_scaled
 from hydrometer.checkpoint.grids import GRIDS, rounded
 from hydrometer.checkpoint.inventory import Inventory, Pairing, Weight
 from hydrometer.checkpoint.names import Place
@@ -42,7 +43,7 @@ _ON_GRID = 0.5
 _FIT = 0.9
 """Share of the change that other models must explain before the student is called a merge of them."""
 _CODES = ("F8_", "F4", "I8", "U8", "I32", "U32")
-_GRID_TRIES = 6
+_GRID_TRIES, _GRID_ROWS = 6, 128
 _VOCABULARY = ("embed_tokens", "lm_head", "embed_tokens_per_layer")
 
 
@@ -149,6 +150,9 @@ def _look_closely(
     codes = _codes(base, student, edit)
     if codes:
         return _quantised(base, edit, codes)
+    eight = _eight_bits(base, student, edit)
+    if eight is not None:
+        return eight
     if glance:
         return _with(edit, "changed")
     chosen = _chosen(student, edit)
@@ -188,6 +192,8 @@ def _trained(base: Inventory, student: Inventory, edit: Edit) -> Edit:
 
 def _coarse_base(base: Inventory, student: Inventory, edit: Edit) -> str:
     """Why a quantised base cannot tell: its own rounding may be all or most of the distance."""
+    if any(is_scaled(base, _origin(edit, place)) for place in edit.ranks) and edit.relative >= EIGHT_BIT_NOISE / 2:
+        return f"the base is quantised, which alone moves weights by {EIGHT_BIT_NOISE}: give it unquantised"
     quantised = [place for place in edit.ranks if base.weights[_origin(edit, place)].meta.dtype in NOISE]
     if not quantised:
         return ""
@@ -206,6 +212,24 @@ def _codes(base: Inventory, student: Inventory, edit: Edit) -> tuple[Codes, ...]
     chosen = _spread_by_role(quantised)
     found = [compare_codes(base, student, place, _origin(edit, place)) for place in chosen]
     return tuple(codes for codes in found if codes is not None)
+
+
+def _eight_bits(base: Inventory, student: Inventory, edit: Edit) -> Edit | None:
+    """A student in 8 bits with scales: the base's values on its own scales, or something that cannot be told.
+
+    None where it holds no such weights. A rank or its absence shows in no rounding as coarse as this one.
+    """
+    scaled = [c.place for c in edit.touched if is_scaled(student, c.place)]
+    if not scaled:
+        return None
+    equal = compared = 0
+    for place in _spread_by_role(scaled):
+        found = equal_on_scales(base, student, place, _origin(edit, place))
+        equal, compared = equal + found[0], compared + found[1]
+    if compared and equal >= SAME_CODES * compared:
+        return _with(edit, "quantised copy")
+    what = f"the base rounded onto the student's 8-bit scales gives {equal / max(1, compared):.2%} of its values"
+    return _with(edit, "unknown", reason=f"{what}: another rounding or training; give the student unquantised")
 
 
 def _quantised(base: Inventory, edit: Edit, codes: Sequence[Codes]) -> Edit:
@@ -254,7 +278,9 @@ def _grid(blocks: Mapping[Place, tuple[Rows, Rows]]) -> str:
     """The grid whose rounding error the change contains, in most of the matrices."""
     found: Counter[str] = Counter()
     few = list(blocks.values())[:: max(1, len(blocks) // _GRID_TRIES)]
-    for ours, theirs in few:
+    for whole, changed in few:
+        # A hundred thousand values are plenty for a cosine of 0.5.
+        ours, theirs = whole[:_GRID_ROWS], changed[:_GRID_ROWS]
         for name in GRIDS:
             error = _on_grid(name, ours) - ours
             found[name] += _cosine(theirs - ours, error) >= _ON_GRID

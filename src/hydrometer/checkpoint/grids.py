@@ -48,7 +48,7 @@ def rounded(values: Rows, dtype: str) -> Rows:
 
 def nf4(rows: Rows) -> Rows | None:
     """Round to NF4 with the largest value of each 64 as scale."""
-    return _in_blocks(rows, 64, lambda blocks: _nearest(blocks, _NF4, _largest(blocks)))
+    return _in_blocks(rows, 64, lambda blocks: on_table(blocks, _NF4, _largest(blocks)))
 
 
 def int4(rows: Rows) -> Rows | None:
@@ -70,22 +70,27 @@ def mxfp4(rows: Rows) -> Rows | None:
     def quantise(blocks: Rows) -> Rows:
         top = _largest(blocks)
         exponent = np.floor(np.log2(np.where(top > 0, top, np.float32(1.0)))) - 2.0
-        return _nearest(blocks, table, np.exp2(exponent).astype(np.float32))
+        return on_table(blocks, table, np.exp2(exponent).astype(np.float32))
 
     return _in_blocks(rows, 32, quantise)
 
 
 def fp8(rows: Rows) -> Rows | None:
     """Round to 8-bit floats (4 exponent bits) with one scale for 128 rows and 128 columns; rows start at a block."""
-    table = decode("F8_E4M3", bytes(range(256)))
-    table = np.unique(table[np.isfinite(table)])
+    table = eight_bit_values("F8_E4M3")
     height, width = rows.shape
     if width % 128 or height % 128:
         return None
     tiles = rows.reshape(height // 128, 128, width // 128, 128).swapaxes(1, 2)
     scale = np.abs(tiles).max(axis=(2, 3), keepdims=True) / np.float32(448.0)
-    found: Rows = _nearest(tiles, table, scale).swapaxes(1, 2).reshape(rows.shape)
+    found: Rows = on_table(tiles, table, scale).swapaxes(1, 2).reshape(rows.shape)
     return found
+
+
+def eight_bit_values(dtype: str) -> NDArray[np.float32]:
+    """Return all numbers of an 8-bit float, sorted."""
+    table = decode(dtype, bytes(range(256)))
+    return np.unique(table[np.isfinite(table)])
 
 
 GRIDS: Mapping[str, Callable[[Rows], Rows | None]] = {"NF4": nf4, "FP8": fp8, "INT4": int4, "MXFP4": mxfp4}
@@ -103,8 +108,14 @@ def _largest(blocks: Rows) -> Rows:
     return found
 
 
-def _nearest(values: Rows, table: NDArray[np.float32], scale: Rows) -> Rows:
-    """Nearest entries of a sorted table times a scale; halfway goes down."""
+def on_table(values: Rows, table: NDArray[np.float32], scale: Rows) -> Rows:
+    """Return the nearest entries of a sorted table times a scale; halfway goes down.
+
+    Args:
+        values: What is rounded.
+        table: Sorted entries.
+        scale: What entries are multiplied with, in a shape that fits the values.
+    """
     safe = np.where(scale > 0, scale, np.float32(1.0))
     middles = (table[1:] + table[:-1]) / np.float32(2.0)
     found: Rows = (table[np.searchsorted(middles, values / safe)] * scale).astype(np.float32)

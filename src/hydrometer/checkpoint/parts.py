@@ -23,6 +23,7 @@ _GROUPS = {
     "text": "text model", "mtp": "multi-token prediction", "vision": "vision tower", "audio": "audio tower",
 }  # fmt: skip
 _PROCESSORS = ("preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json")
+_PACKED = (".qweight", ".weight_packed", "_blocks")
 _WIDE = ("A_log", "dt_bias", "mlp.gate", "router.proj")
 """Weights that bases keep in float32 because their rounding is felt."""
 
@@ -87,10 +88,10 @@ def keep_ledger(
     faults = [
         *_broken_promises(parts),
         *_lying_config(student),
-        *_lost(parts, pairing, surgery, across=_is_gguf(base) != _is_gguf(student)),
+        *_lost(parts, pairing, surgery, _packed(base, student), across=_is_gguf(base) != _is_gguf(student)),
         *_odd_numbers(changes),
     ]
-    notes = [*_remarks(parts), *_narrowed(base, student, pairing)]
+    notes = [*_remarks(parts), *_narrowed(base, student, pairing), *_unreadable(base, student)]
     if files is not None and not _is_gguf(student):
         faults += _without_processor(parts, files)
         notes += _leftovers(parts, files)
@@ -181,11 +182,28 @@ def _head(student: Inventory, *, tied: bool | None, has: bool) -> Iterator[str]:
             yield "config.json says that the head is shared with the embeddings: the lm_head in the files is ignored"
 
 
-def _lost(parts: Sequence[Part], pairing: Pairing, surgery: Surgery, *, across: bool) -> Iterator[str]:
+def _packed(base: Inventory, student: Inventory) -> set[Place]:
+    """Weights of the base that the student holds packed: several codes in one number, under another name."""
+    unknown = {name.rpartition(".")[0] for name in student.unknown if name.endswith(_PACKED)}
+    return {p for p, weight in base.weights.items() if weight.cut.name.rpartition(".")[0] in unknown}
+
+
+def _unreadable(base: Inventory, student: Inventory) -> Iterator[str]:
+    packed = _packed(base, student)
+    if packed:
+        yield (
+            f"{len(packed)} weights are packed in a few bits (AWQ, GPTQ, NVFP4 and the like): what was done to them "
+            "cannot be tested from these files, give the student unquantised"
+        )
+
+
+def _lost(
+    parts: Sequence[Part], pairing: Pairing, surgery: Surgery, packed: Collection[Place], *, across: bool
+) -> Iterator[str]:
     """Tensors of layers that are still there; linear attention has other tensors in the other format."""
     whole = {part.name for part in parts if part.state in ("missing", "dropped", "elsewhere")}
     for group, name in _GROUPS.items():
-        lost = [p for p in pairing.only_base if p.group == group and name not in whole]
+        lost = [p for p in pairing.only_base if p.group == group and name not in whole and p not in packed]
         if across:
             lost = [p for p in lost if not p.role.startswith(("linear_attn.", "gguf."))]
         if surgery.layers or surgery.experts:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from hydrometer.checkpoint.header import BITS, TensorEntry, show
 from hydrometer.checkpoint.numbers import can_decode, decode
 from hydrometer.checkpoint.places import Folder
+from hydrometer.checkpoint.scales import SCALED, ScaleTable, find_scales
 from hydrometer.checkpoint.shards import Shards, open_shards
 from hydrometer.checkpoint.source import Rows, TensorMeta, Wanted, check_rows
 from hydrometer.checkpoint.storage import Span
@@ -26,12 +27,14 @@ class SafetensorsSource:
         config: `config.json`.
         tensors: All tensors by raw name.
         shards: The open files.
+        scaled: Weights of 8 bits that only their scales make numbers, with those scales.
     """
 
     label: str
     config: Mapping[str, object] = field(repr=False)
     tensors: Mapping[str, TensorMeta] = field(repr=False)
     shards: Shards
+    scaled: Mapping[str, ScaleTable] = field(default_factory=dict, repr=False)
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -44,11 +47,26 @@ class SafetensorsSource:
         Raises:
             ModelError: The bytes cannot be read, or the format has no meaning as real numbers.
         """
-        meta = self.tensors[name]
-        if not can_decode(meta.dtype):
-            msg = f"{self.label}: {show(name)} holds {meta.dtype}, which cannot be read as numbers: convert it first"
+        meta, dtype = self.tensors[name], self.shards.tensors[name][1].dtype
+        if not can_decode(dtype):
+            msg = f"{self.label}: {show(name)} holds {dtype}, which cannot be read as numbers: convert it first"
             raise ModelError(msg)
-        return decode(meta.dtype, self.bits(name, start, stop)).reshape(stop - start, meta.width)
+        codes = decode(dtype, self.bits(name, start, stop)).reshape(stop - start, meta.width)
+        scales = self.scales(name, start, stop)
+        return codes if scales is None else codes * scales
+
+    def scales(self, name: str, start: int, stop: int) -> Rows | None:
+        """Return what the codes of rows are multiplied with, in a shape that fits them; None where they need none.
+
+        Raises:
+            ModelError: The scales cannot be read.
+        """
+        table = self.scaled.get(name)
+        if table is None:
+            return None
+        shard, entry = self.shards.tensors[table.name]
+        raw = self.shards.files[shard].read(entry.offset, entry.nbytes)
+        return table.spread(decode(entry.dtype, raw), start, stop, self.tensors[name].width)
 
     def bits(self, name: str, start: int, stop: int) -> bytes:
         """Return the bytes of rows as stored.
@@ -76,7 +94,7 @@ class SafetensorsSource:
         meta = self.tensors[name]
         check_rows(meta, start, stop)
         shard, entry = self.shards.tensors[name]
-        row = meta.width * BITS[meta.dtype]
+        row = meta.width * BITS[entry.dtype]
         if start * row % 8 or stop * row % 8:
             msg = (
                 f"{self.label}: rows {start} to {stop} of {show(name)} ({meta.dtype}) do not end with a byte"
@@ -96,9 +114,13 @@ def open_safetensors(folder: Folder) -> SafetensorsSource:
         msg = f"{folder.label} has no config.json: it is no model folder"
         raise ModelError(msg)
     shards = open_shards(folder)
-    metas = {name: _meta(name, entry) for name, (_, entry) in shards.tensors.items()}
-    return SafetensorsSource(label=folder.label, config=config, tensors=metas, shards=shards)
+    entries = {name: entry for name, (_, entry) in shards.tensors.items()}
+    scaled = find_scales(entries, config)
+    hidden = {table.name for table in scaled.values()}
+    metas = {name: _meta(name, entry, name in scaled) for name, entry in entries.items() if name not in hidden}
+    return SafetensorsSource(label=folder.label, config=config, tensors=metas, shards=shards, scaled=scaled)
 
 
-def _meta(name: str, entry: TensorEntry) -> TensorMeta:
-    return TensorMeta(name=name, dtype=entry.dtype, shape=entry.shape, nbytes=entry.nbytes)
+def _meta(name: str, entry: TensorEntry, scaled: bool) -> TensorMeta:  # noqa: FBT001 - one call, just above
+    dtype = f"{SCALED}{entry.dtype}" if scaled else entry.dtype
+    return TensorMeta(name=name, dtype=dtype, shape=entry.shape, nbytes=entry.nbytes, raw=not scaled)
