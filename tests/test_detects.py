@@ -4,6 +4,8 @@ import importlib
 import json
 import sys
 from dataclasses import replace
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -114,3 +116,25 @@ def test_alarms_on_the_clean_pair_turn_a_row_red(measuring: ModuleType) -> None:
     found = measuring.measure(replace(plant, healthy=plant.student), seeds=2, clean=2)
     assert found.alarms == 2
     assert not found.shown
+
+
+@pytest.mark.torch
+@pytest.mark.skipif(find_spec("torch") is None, reason="needs the hf extra")
+def test_a_fault_in_a_real_model_is_seen(
+    measuring: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Another end token in the configuration; two pupils that know little more than when a reply is over."""
+    pupils, school = (importlib.import_module(name) for name in ("detect_pupils", "detect_school"))
+    facts = [row for row in school.table() if row.kind == "facts"][:24]
+    monkeypatch.setattr(school, "table", lambda: facts)
+    monkeypatch.setattr(school, "SIZES", {"facts": 16})
+    monkeypatch.setattr(pupils, "PUPILS", 2)
+    monkeypatch.setattr(pupils, "_folder", lambda: tmp_path)
+    for name in ("taught", "unharmed"):
+        monkeypatch.setattr(pupils, name, cache(getattr(pupils, name).__wrapped__))
+    plant = next(plant for plant in pupils.real_plants() if plant.key == "real_eos")
+    found = measuring.measure(plant, seeds=2, clean=2)
+    assert (found.seen, found.alarms) == (2, 0)
+    # The same configuration on the clean side: the row must go red.
+    harmed = measuring.measure(replace(plant, healthy=plant.make), seeds=1, clean=1)
+    assert harmed.alarms == 1
