@@ -39,7 +39,7 @@ def synthetic(first: AuditResult, number: int, rng: random.Random) -> AuditResul
     family, parameters = rng.choice(BASES)
     quantisation = rng.choice(list(WIDTHS))
     base = f"{family}-{parameters / 1e9:.1f}B-Instruct.{quantisation}"
-    student = f"{rng.choice(['Qwopus', 'Opus-Distill', 'R1-Distill', 'Sonnet-Reasoner'])}-{family}-{number // 3}.{quantisation}"
+    student = f"{rng.choice(['Qwopus', 'Opus-Distill', 'R1-Distill', 'Sonnet-Reasoner'])}-{family}-{number}.{quantisation}"
     size = "" if number % 10 == 0 else str(round(parameters * WIDTHS[quantisation]))
     capabilities = tuple(varied(row, rng) for row in first.capabilities)
     return replace(
