@@ -60,6 +60,13 @@ def test_names_of_tiers_break_into_short_lines() -> None:
     assert all(len(part) <= 10 for name in lines for part in name)
 
 
+def test_long_words_below_many_tiers_leave_every_second_label_out() -> None:
+    names = [f"{number} sentences" for number in (3, 6, 12, 24, 48)]
+    curves = tier_curves(names, [found(0.1, 0.1)] * 5, 1.0)
+    assert curves is not None
+    assert [" ".join(step.lines) for step in curves.steps] == ["3 sentences", "12 sentences", "48 sentences"]
+
+
 def test_one_scale_holds_every_score_and_whisker() -> None:
     assert common_top([found(0.02, 0.05, 0.01)]) == 0.1
     assert common_top([found(0.02, 0.05, 0.01), found(0.2, 0.2, 0.2)]) == 0.5

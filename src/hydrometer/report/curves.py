@@ -24,6 +24,8 @@ _APART = 16.0
 _HEIGHTS = (0.1, 0.25, 0.5, 1.0)
 # Characters of one line that fit below all ticks together on a phone, and the ticks there is room for.
 _CHARACTERS, _TICKS, _LINES = 26, 6, 3
+# Characters of all labels together, where words that are kept whole make them wider than their share.
+_ROOM = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +129,8 @@ def _curves(
     places = tuple(_place(x, estimates[index], top) for x, index in zip(xs, drawn, strict=True))
     base_y, student_y = _labels(places[-1])
     # Counted from the last one, which always has its label: the end labels stand there.
-    stride = math.ceil(len(drawn) / _TICKS)
+    longest = max(len(line) for index in drawn for line in labels[index])
+    stride = math.ceil(len(drawn) / max(min(_TICKS, _ROOM // max(longest, 1)), 2))
     return Curves(
         places=places,
         steps=tuple(
