@@ -24,8 +24,8 @@ _APART = 16.0
 _HEIGHTS = (0.1, 0.25, 0.5, 1.0)
 # Characters of one line that fit below all ticks together on a phone, and the ticks there is room for.
 _CHARACTERS, _TICKS, _LINES = 26, 6, 3
-# Characters of all labels together, where words that are kept whole make them wider than their share.
-_ROOM = 40
+# The same where a long word is kept whole, and the longest that is.
+_ROOM, _WORD = 40, 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,12 +114,20 @@ def budget_curves(tokens: Sequence[int], estimates: Sequence[Estimate], top: flo
 def tier_curves(names: Sequence[str], estimates: Sequence[Estimate], top: float) -> Curves | None:
     """Place scores over tiers, in their order and equally far apart; else as `budget_curves`."""
     count = sum(estimate.n > 0 for estimate in estimates)
-    width = max(_CHARACTERS // max(min(count, _TICKS), 1), 4)
-    return _curves(range(len(names)), [_wrapped(name, width) for name in names], estimates, top)
+    longest = max((len(word) for name in names for word in name.split()), default=1)
+    # Labels of words that stay whole may be wider than their share: then fewer of them.
+    room = max(2, min(_TICKS, _ROOM // min(longest, _WORD)))
+    shown = math.ceil(count / math.ceil(max(count, 1) / room))
+    width = max(_CHARACTERS // max(shown, 1), 4)
+    return _curves(range(len(names)), [_wrapped(name, width) for name in names], estimates, top, room)
 
 
 def _curves(
-    steps: Sequence[float], labels: Sequence[tuple[str, ...]], estimates: Sequence[Estimate], top: float
+    steps: Sequence[float],
+    labels: Sequence[tuple[str, ...]],
+    estimates: Sequence[Estimate],
+    top: float,
+    room: int = _TICKS,
 ) -> Curves | None:
     drawn = [index for index, estimate in enumerate(estimates) if estimate.n]
     if len(drawn) < 2 or steps[drawn[-1]] <= steps[drawn[0]]:
@@ -129,8 +137,7 @@ def _curves(
     places = tuple(_place(x, estimates[index], top) for x, index in zip(xs, drawn, strict=True))
     base_y, student_y = _labels(places[-1])
     # Counted from the last one, which always has its label: the end labels stand there.
-    longest = max(len(line) for index in drawn for line in labels[index])
-    stride = math.ceil(len(drawn) / max(min(_TICKS, _ROOM // max(longest, 1)), 2))
+    stride = math.ceil(len(drawn) / room)
     return Curves(
         places=places,
         steps=tuple(
