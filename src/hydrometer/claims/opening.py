@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from hydrometer.checkpoint.cards import LARGEST
 from hydrometer.checkpoint.gguf import read_header
 from hydrometer.checkpoint.ranges import LOST
 from hydrometer.claims.card import read_card
+from hydrometer.claims.eval_results import FOLDER, read_file, read_folder
 from hydrometer.claims.model import Card, Claim, ClaimKind
 from hydrometer.errors import CardError
+from hydrometer.refs import bundled_adapter
 
 _ADAPTER: TypeAdapter[list[Claim]] = TypeAdapter(list[Claim], config=ConfigDict(extra="forbid"))
 _NO_CARD: tuple[type[Exception], ...] = (*LOST, ValueError)
@@ -28,24 +31,26 @@ def open_card(reference: str) -> Card:
 
     Args:
         reference: A `README.md` or any text file, a folder that holds one, a `.yaml` file of claims, a `.gguf` file, or a
-            hub id.
+            hub id. Scores in `.eval_results` beside a `README.md` are read with it.
 
     Raises:
         CardError: There is no card, or it cannot be read.
     """
-    path = Path(reference)
+    path = bundled_adapter() if reference == "bundled:student" else Path(reference)
     if path.is_dir():
-        path = path / "README.md"
-        if not path.is_file():
-            msg = f"no README.md in {reference}: give the card itself"
-            raise CardError(msg)
+        return _of_folder(path, reference)
+    if path.parent.name == FOLDER and path.is_file():
+        claims, unread = read_file(path)
+        return Card(source=reference, claims=tuple(claims), unread=tuple(unread))
     if path.suffix == ".gguf" and path.is_file():
         return _of_gguf(path)
     if path.is_file():
         text = _text(path)
         if path.suffix in {".yaml", ".yml"}:
             return load_claims(text, reference)
-        return read_card(text, path.parent.name if path.name == "README.md" else path.stem)
+        if path.name != "README.md":
+            return read_card(text, path.stem)
+        return _with_scores(read_card(text, path.parent.name), path.parent)
     if _HUB_ID.fullmatch(reference):
         return _of_hub(reference)
     msg = f"no such file, folder or hub id: {reference!r}"
@@ -86,6 +91,23 @@ def load_claims(text: str, source: str) -> Card:
     except (yaml.YAMLError, RecursionError) as error:
         msg = f"{source} is no YAML: {str(error).splitlines()[0]}"
         raise CardError(msg) from error
+
+
+def _of_folder(folder: Path, reference: str) -> Card:
+    """A folder is its card and its scores; one of them is enough."""
+    path = folder / "README.md"
+    if path.is_file():
+        return _with_scores(read_card(_text(path), folder.name), folder)
+    card = _with_scores(Card(source=reference, claims=()), folder)
+    if not card.claims and not card.unread:
+        msg = f"no README.md in {reference}: give the card itself"
+        raise CardError(msg)
+    return card
+
+
+def _with_scores(card: Card, folder: Path) -> Card:
+    claims, unread = read_folder(folder)
+    return replace(card, claims=(*card.claims, *claims), unread=(*card.unread, *unread))
 
 
 def _text(path: Path) -> str:
