@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hydrometer.claims.arithmetic import check
+from hydrometer.claims.filed import FileFacts, facts_of_audit, with_facts
 from hydrometer.claims.model import Answer, Card, Checked, Claim, ClaimKind
 from hydrometer.planning import PlanSpec, read_pilot
 from hydrometer.result import AuditResult, CapabilityResult, Verdict
@@ -24,19 +25,32 @@ _ANSWERS = {
         Verdict.BETTER: Answer.SUPPORTED,
     },
 }
-_FILES = {"confirmed": Answer.SUPPORTED, "contradicted": Answer.CONTRADICTED}
 _TESTED = (*_ANSWERS, ClaimKind.DIFFERENCE)
 """Kinds of claims about a capability."""
 _SUPPOSED = PlanSpec()
 """What a plan supposes where nothing was measured."""
 
 
-def answer(card: Card, audit: AuditResult | None = None) -> tuple[Checked, ...]:
-    """Return every claim with its answer: from arithmetic alone, and from an audit where there is one."""
+def answer(card: Card, audit: AuditResult | None = None, files: FileFacts | None = None) -> tuple[Checked, ...]:
+    """Return every claim with its answer: from arithmetic alone, and from an audit and files where there are any.
+
+    Args:
+        card: The claims.
+        audit: A finished audit.
+        files: What the files of both models say, where more is known than the audit read in them.
+    """
     checked = check(card)
     if audit is None:
-        return tuple(replace(row, plan=_plan(row.claim, None)) for row in checked)
-    return tuple(_with_audit(row, audit) for row in checked)
+        rows = [replace(row, plan=_plan(row.claim, None)) for row in checked]
+    else:
+        rows = [_with_audit(row, audit) for row in checked]
+        files = files or facts_of_audit(audit)
+    return tuple(_with_files(row, files) for row in rows)
+
+
+def _with_files(row: Checked, files: FileFacts | None) -> Checked:
+    found = with_facts(row, files) if files else row
+    return found if found.answer is Answer.UNPROVEN else replace(found, plan="")
 
 
 def _with_audit(row: Checked, audit: AuditResult) -> Checked:
@@ -46,8 +60,6 @@ def _with_audit(row: Checked, audit: AuditResult) -> Checked:
         return _because(row, Answer.NOT_COMPARABLE, "the audit's two setups were not comparable")
     if row.claim.kind is ClaimKind.LENGTH:
         return _length(row, audit)
-    if row.claim.kind is ClaimKind.LINEAGE:
-        return _lineage(row, audit)
     own = [found for found in audit.capabilities if row.claim.subject in ("", _name(found))]
     if row.claim.kind not in _TESTED or not own:
         return replace(row, plan=_plan(row.claim, audit))
@@ -56,16 +68,6 @@ def _with_audit(row: Checked, audit: AuditResult) -> Checked:
     # A claim about several capabilities holds where it holds for all of them.
     order = (Answer.CONTRADICTED, Answer.UNPROVEN, Answer.SUPPORTED)
     return min(found, key=lambda one: order.index(one.answer))
-
-
-def _lineage(row: Checked, audit: AuditResult) -> Checked:
-    """A base is what the files of the audited pair say, if the audited base is the one that the card names."""
-    files, named = audit.files, row.claim.subject.rpartition("/")[2].lower()
-    said = files.answer("lineage") if files else None
-    audited = f"{audit.base.reference} {audit.base.identity.label}".lower()
-    if files is None or said not in _FILES or not named or named not in audited:
-        return row
-    return _because(row, _FILES[said], f"the files of both models: {files.text('lineage')}")
 
 
 def _in_words(row: Checked, found: CapabilityResult, audit: AuditResult) -> Checked:

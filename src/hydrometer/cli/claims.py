@@ -20,6 +20,10 @@ def claims(
         Path | None,
         typer.Option(help="Folder of a finished audit to answer the claims with."),
     ] = None,
+    base: Annotated[
+        str | None, typer.Option(help="The base, to answer the claims with the files of both models.")
+    ] = None,
+    student: Annotated[str | None, typer.Option(help="The student; given together with --base.")] = None,
     write: Annotated[
         Path | None, typer.Option(help="Write the claims as YAML, to be corrected by hand and read again.")
     ] = None,
@@ -30,21 +34,29 @@ def claims(
     """Read the claims of a model card and answer each: supported, contradicted, unproven, not comparable, impossible.
 
     Without an audit only arithmetic answers: percentages that no number of right items gives, baselines where guessing
-    is, numbers from different settings, differences that so few items cannot show. Exit status 10 if a claim is
+    is, numbers from different settings, differences that so few items cannot show. The files of both models answer what
+    is claimed of lineage, method, rank, context, quantisation and parts. Exit status 10 if a claim is
     contradicted or impossible.
     """
     from rich.console import Console
 
     from hydrometer.canon import to_plain
     from hydrometer.claims.evidence import answer
+    from hydrometer.claims.filed import facts_of_inspection
     from hydrometer.claims.model import Answer
     from hydrometer.claims.opening import dump_claims, open_card
+    from hydrometer.errors import UsageError
+    from hydrometer.inspection import inspect
     from hydrometer.report.claims_text import print_claims
     from hydrometer.report.json_report import write_file
     from hydrometer.verify import load_report
 
+    if bool(base) != bool(student):
+        msg = "--base and --student go together: files are compared in pairs"
+        raise UsageError(msg)
     read = open_card(card)
-    checked = answer(read, load_report(audit) if audit else None)
+    facts = facts_of_inspection(inspect(base, student), base) if base and student else None
+    checked = answer(read, load_report(audit) if audit else None, facts)
     if write:
         write_file(write, dump_claims(read))
     if as_json:
