@@ -69,6 +69,62 @@ def test_circles_show(text: str) -> None:
     assert detect(cut(text))
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "{}. What is a windmill?\n",
+        "{}) What is a windmill? ",
+        "**{}. What is it?**\nA mill.\n\n",
+        "Step {}: Look again.\n",
+        "**{}**\n",
+        "\n   * **{}.**\n",
+        "{}. mills: {}. mills\n",
+    ],
+)
+def test_the_same_entry_under_rising_numbers_shows(entry: str) -> None:
+    text = "Mills grind corn.\n" + "".join(entry.format(i, i) for i in range(1, 60))
+    sign = detect(cut(text[:-3]))
+    assert sign
+    assert "rising numbers" in sign.reason
+    # Lists that are short, or bare and closed by the model itself, are its own affair.
+    assert detect(cut("".join(entry.format(i, i) for i in range(1, 6)))) is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "times", "asked", "finish"),
+    [
+        ("{}. yes\n", 40, "Answer these 40 with yes or no.", Finish.LENGTH),
+        ("{}. yes\n", 40, "Answer them.", Finish.STOP),
+        ("{}. Not stated in the text.\n", 20, "What is\n" * 20, Finish.LENGTH),
+        ("{}. Not stated in the text.\n", 12, "Answer them.", Finish.STOP),
+        ("{}. I must not talk in class.\n", 100, "Write it 100 times, numbered.", Finish.STOP),
+        ("{}.\n", 90, "Make an empty sheet with numbered rows.", Finish.LENGTH),
+        ("{}\n", 90, "Count.", Finish.LENGTH),
+        ("| {}. | open to all |\n", 25, "Make a table.", Finish.LENGTH),
+        ("10:00:{} INFO heartbeat is fine\n", 12, "Show a log.", Finish.STOP),
+        ("x{} = load(here, now)\n", 12, "Write code.", Finish.STOP),
+        ('{{"id": {}, "state": "open to all"}},\n', 12, "Give me JSON.", Finish.LENGTH),
+        ("{}. The {} is the part number that is on it.\n", 5, "List parts.", Finish.LENGTH),
+    ],
+)
+def test_numbered_entries_that_belong_there_do_not(entry: str, times: int, asked: str, finish: Finish) -> None:
+    text = "".join(entry.format(i, i) for i in range(10, 10 + times))
+    assert detect(Observed(text=text, answer=text.strip(), asked=asked, finish=finish)) is None
+
+
+def test_other_numbers_are_what_a_list_says() -> None:
+    assert detect(cut("".join(f"{i}. It costs {i * i} crowns today\n" for i in range(1, 9)))) is None
+    assert detect(cut("".join(f"10:00:{i}. It is all fine here\n" for i in range(10, 19)))) is None
+
+
+def test_a_verse_that_never_stops_is_no_refrain() -> None:
+    verse = "The next day I saw a mushroom.\n\n"
+    song = "Sing me a song with a refrain."
+    assert detect(cut(verse * 20, song))
+    assert detect(cut(verse * 7, song)) is None
+    assert detect(cut(verse * 20, song + " Repeat it as you like.")) is None
+
+
 def test_a_late_short_circle_shows() -> None:
     ending = "I've played in the best of games, and I've been lucky to have played in the best of games. "
     assert detect(cut(" ".join(words(5, 250)) + ". " + ending * 2 + ending.replace("best", "finest") + ending * 2))

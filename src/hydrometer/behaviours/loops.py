@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +35,20 @@ _FEWEST = 140
 """Words below which no stall is looked for: some must stand before the last runs, for those to have been there before."""
 _FEW_WORDS = 42
 """Different words among the last hundred. READMEs, licences and manuals do not fall below 45, circles have 33 at most."""
+_ORDINAL = re.compile(r"[0-9](?<![\w.,:$/-][0-9])[0-9]{0,3}(?=[.):*]|\Z)")
+"""A number that counts entries: "12." or "12)", "Day 12:", "**12**"; prices, hours and results are none.
+
+The digit stands first, so that a search skips from digit to digit.
+"""
+_ENTRIES = 4_000
+"""Characters at the end in which the same entry under rising numbers is looked for."""
+_SAME_ENTRIES = {True: (8, 240), False: (15, 400)}
+"""Repeats and characters from which it counts, keyed by whether the budget cut the reply: a list that closes of its own
+may well say the same of fifteen things."""
+_BARE = 30
+"""Repeats for entries of one short word or none ("yes", a letter, nothing), only where the budget cut them."""
+_REFRAIN = 8
+"""Times in a row that a wish for a refrain excuses the same verse with nothing between."""
 _TAIL = 32_000
 """Characters at the end in which a stall is looked for: a circle that is wider is not seen as one by a reader."""
 
@@ -98,7 +113,12 @@ def detect(observed: Observed) -> Sign | None:
         text = (part[: turn.at] if turn else part).rstrip()
         if len(text) < 160:
             continue
-        found = _text_cycle(text, observed) or _same_lines(text, observed) or _stall(text, observed)
+        found = (
+            _text_cycle(text, observed)
+            or _same_entries(text, observed)
+            or _same_lines(text, observed)
+            or _stall(text, observed)
+        )
         if found:
             return found
     return None
@@ -106,7 +126,7 @@ def detect(observed: Observed) -> Sign | None:
 
 LOOP = Behaviour(
     name="loop",
-    version=2,
+    version=3,
     summary="turns in circles: exact cycle, the same paragraphs, or a stall without new words",
     detect=detect,
 )
@@ -119,6 +139,9 @@ _REPETITION = re.compile(
     r"|\bsequence\b|\bwiederhol|\brépét|\brepit|重复|繰り返",
     re.IGNORECASE,
 )
+_SONG = re.compile(r"\brefrain|\bchorus", re.IGNORECASE)
+_COUNTED = re.compile(r"\bcount|\bnumber|\bblank|\bempty|\btemplate|\bform\b|\blines?\b|\bsheet", re.IGNORECASE)
+"""A wish for entries that say next to nothing."""
 _NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
             "twelve": 12, "fifteen": 15, "twenty": 20, "thirty": 30, "fifty": 50, "hundred": 100, "thousand": 1000}  # fmt: skip
 _MARKER = re.compile(r"^\s{0,20}(?:[-*•]\s{1,9})?(?:\d{1,4}[.):]\s{1,9})?")
@@ -132,12 +155,28 @@ def _excused(observed: Observed, repeated: str, repeats: float) -> bool:
     piece = repeated.strip()
     if piece and asked.count(piece) >= 0.6 * repeats:
         return True
-    found = _REPETITION.search(asked)
-    if not found:
+    if not _REPETITION.search(asked):
         return False
-    words = _WORD.findall(asked.lower()[:4000])
-    wanted = max((int(w) if w.isdigit() else _NUMBERS.get(w, 0) for w in words), default=0) or 40
+    wanted = _largest(asked) or 40
     return repeats <= 1.5 * wanted + 3 and (observed.finish is Finish.STOP or repeats <= wanted + 2)
+
+
+def _largest(asked: str) -> int:
+    """The largest number in a request, 0 without one."""
+    words = _WORD.findall(asked.lower()[:4000])
+    return max((int(w) if w.isdigit() else _NUMBERS.get(w, 0) for w in words), default=0)
+
+
+def _sung(observed: Observed, repeats: float) -> bool:
+    """Whether a refrain is all that was wanted, and the same verse came more often in a row than songs do."""
+    asked = observed.asked
+    return (
+        observed.finish is Finish.LENGTH
+        and repeats > _REFRAIN
+        and bool(_SONG.search(asked))
+        and not _REPETITION.search(_SONG.sub("", asked))
+        and not _largest(asked)
+    )
 
 
 def _token_cycle(observed: Observed) -> Sign | None:
@@ -180,7 +219,9 @@ def _counts(piece: str, length: int, repeats: float, text: str, observed: Observ
         needed = 500 if cut else 1500
     else:
         needed = 160 if cut else 240
-    return length >= needed and repeats >= least and not _excused(observed, piece, repeats)
+    if length < needed or repeats < least:
+        return False
+    return _sung(observed, repeats) or not _excused(observed, piece, repeats)
 
 
 def _least_repeats(period: int, *, cut: bool) -> float:
@@ -192,6 +233,57 @@ def _least_repeats(period: int, *, cut: bool) -> float:
 def _ends_in_code(text: str) -> bool:
     blocks = fences(text)
     return bool(blocks) and blocks[-1].end >= len(text) - 2
+
+
+def _same_entries(text: str, observed: Observed) -> Sign | None:
+    """The same entries under rising numbers, up to the end."""
+    # Eight entries in that much text say the same within 600 characters; most texts do not, and need no second look.
+    # First without any digits, which is quick, then without the numbers of entries.
+    bare = text[-600:].encode("utf-8", "surrogatepass").translate(None, b"0123456789")
+    if bare.find(bare[-24:]) == len(bare) - 24:
+        return None
+    near = _ORDINAL.sub("0", text[-600:])
+    if near.find(near[-24:]) == len(near) - 24 or _ends_in_code(text):
+        return None
+    end = text[-_ENTRIES:]
+    plain, numbers = _ORDINAL.sub("0", end), [int(found) for found in _ORDINAL.findall(end)]
+    for cycle in tail_cycles(plain):
+        piece = plain[-cycle.period :]
+        # The number at the very start of the end may lack digits, and the first cycle part of itself.
+        marks = len(_ORDINAL.findall(piece))
+        whole = numbers[-int(cycle.repeats) * marks :] if marks else []
+        if not _rise(whole, marks) or "|" in piece or "{" in piece:
+            continue
+        if _entries_count(piece, cycle, observed):
+            return Sign(f"the same entry {cycle.repeats:.0f} times under rising numbers", shortened(end[-cycle.period :]))
+    return None
+
+
+def _rise(numbers: list[int], marks: int) -> bool:
+    """Whether one of the numbers of each cycle counts on by one, nearly always."""
+    for place in range(marks):
+        column = numbers[place::marks]
+        steps = [after - before for before, after in pairwise(column)]
+        if len(steps) >= 2 and steps.count(1) >= 0.8 * len(steps):
+            return True
+    return False
+
+
+def _entries_count(piece: str, cycle: Cycle, observed: Observed) -> bool:
+    cut, asked, repeats = observed.finish is Finish.LENGTH, observed.asked, cycle.repeats
+    least, needed = _SAME_ENTRIES[cut]
+    if letters(piece) < 8 or len(piece.split()) < 3:
+        least = _BARE
+        if not cut or _COUNTED.search(asked) or _largest(asked) >= repeats:
+            return False
+    # A request with as many lines or questions wants as many entries.
+    wanted = max(asked.count("\n"), asked.count("?"))
+    return (
+        repeats >= least
+        and cycle.length >= needed
+        and wanted < 0.6 * repeats
+        and not _excused(observed, _ORDINAL.sub("", piece), repeats)
+    )
 
 
 def _same_lines(text: str, observed: Observed) -> Sign | None:
