@@ -39,7 +39,8 @@ SEEDS = {"develop": 11, "second": 2027, "judged": 40_961}
 BANKS: dict[str, Bank] = {"develop": DEVELOP, "second": SECOND, "judged": JUDGED}
 RECORDED = {
     "develop": "Recorded replies of SmolLM2-135M that the loop detector was developed on:",
-    "judged": "Recorded replies of SmolLM2-135M and the bundled student, other questions and seeds, labelled before the detector saw them:",
+    "judged": "Recorded replies of SmolLM2-135M and the bundled student that the version before was judged on, and this one was developed on:",
+    "unseen": "Recorded replies of SmolLM2-135M, other questions, topics and seeds, labelled before this version saw them, and no rule changed since:",
 }  # fmt: skip
 LONG = 1_500
 """Characters from which an ordinary reply counts as long."""
@@ -242,16 +243,23 @@ says it does not know) is not counted as wrong. A shipped part of the set is
 
 Recorded replies: questions of many forms and topics, some of which provoke repetition, answered at several temperatures
 (`tools/record_behaviour_replies.py`). One counts as a circle where its end says the same again at least three times over,
-word for word or with single words or numbers changed. These were labelled by counting repeated lines and words, and
-corrected by reading where the detector disagreed (five labels of eighty were wrong), so the figures are no independent
-test. The fresh ones are: other questions, topics and seeds, two models, all 150 labelled by one reader before the detector saw
-them, and nothing was changed afterwards. **On those the recall is far below that on the planted set**: of eleven circles missed,
-six give the same short entry, or none, under rising numbers, three are short, one is digits alone, and one repeats where a refrain
-was asked for. Nothing else was taken for a circle.
+word for word or with single words or numbers changed. The first eighty were labelled by counting repeated lines and words,
+and corrected by reading where the detector disagreed (five labels were wrong), so their figures are no independent test. The
+150 were labelled by one reader before a detector saw them. Version 2 of the loop detector found 24 of their 35 circles (recall
+0.686, precision 1.000); its misses were read, and version 3 was written for them, so **the 150 count as development since**.
+
+Version 3 is judged on the last 96 (95 different ones: other questions, topics, seeds and two other temperatures, one model),
+labelled from their last 640 characters by one reader, who also wrote the rules: after the rules stood, before they ran on
+them. No rule was changed afterwards. Version 2 finds 41 of the 51 circles there (recall 0.804, with the same wrong alarm),
+version 3 finds 49. Missed: a list of seven names that alternates between two, and dates that go on changing under new
+numbers. The wrong alarm gives the same tip under nineteen numbers, and is cut within a closing sentence. Most circles of this
+model are plain ones, so a larger model's may be harder to see.
 
 ## What they do not see
 
-- The same short line under rising numbers ("37. What is a windmill? 38. What is a windmill?"), and circles of digits.
+- Circles of digits ("00:00:00"), circles of three or four short lines, and those that close with a line of their own.
+- The same entry under rising numbers fewer than 8 times (15 where the reply ends by itself, 30 where it is one short word or
+  none), in tables and code, or where the request holds as many lines or questions.
 - A circle wider than 32,000 characters that is not exact; code that repeats itself with other names and numbers.
 - Sentences that give up where nothing whole was asked for ("all", "every", a number), unless they say plainly that they stop.
 - Other languages in thinking, single foreign words of the same script, and passages between the sampled ones in long text.

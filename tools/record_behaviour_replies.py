@@ -1,10 +1,12 @@
 """Record short replies of the bundled models, for the labelled set of behaviours (`tools/make_behaviour_set.py`).
 
     python tools/record_behaviour_replies.py develop --number 80
-    python tools/record_behaviour_replies.py judged --number 64
+    python tools/record_behaviour_replies.py judged --number 150
+    python tools/record_behaviour_replies.py unseen --number 96
 
-Questions of many kinds, some of which provoke repetition. The two sets share no question form, no topic, no seed and
-but one temperature: the loop detector was developed on the first, and the second is there to judge it. Labels are in
+Questions of many kinds, some of which provoke repetition. The sets share no question form, no topic, no seed and
+but one temperature: the loop detector was developed on the first; the second judged its version before this one, and has
+been used for this one since; the third is there to judge it. Labels are in
 `tools/behaviour_labels.py`. Written to
 `src/hydrometer/behaviours/data/recorded_*.jsonl.zst` as the replies come.
 """
@@ -87,6 +89,25 @@ PLANS = {
         models=("bundled:base", "bundled:student"),
         max_tokens=400,
         seed=90_411,
+    ),
+    "unseen": Plan(
+        forms=(
+            "Make a checklist for somebody who buys {}.", "Which questions do children ask about {}?",
+            "Write a diary entry about {}.", "Give me twenty tips for people who love {}.",
+            "Write a report on {} with headings and numbered points.", "How are {} made?",
+            "Write an advertisement for {}.", "Explain the rules of a game that is played with {}.",
+            "Put the most famous {} in order, from the oldest to the newest.", "Write SQL that stores {} in a database.",
+            "What would the world be like without {}?", "Write an interview with an expert on {}.",
+            "Give me a glossary of terms for {}.",
+        ),
+        topics=(
+            "shoes", "bells", "rockets", "cheese", "foxes", "mirrors", "ships", "carpets", "dinosaurs", "candles", "roses", "tunnels",
+            "pianos", "penguins", "chairs", "onions", "telescopes", "islands", "puppets", "ants", "wool", "fountains", "pencils",
+        ),
+        temperatures=(0.0, 0.3, 0.8),
+        models=("bundled:base",),
+        max_tokens=400,
+        seed=551_207,
     ),
 }  # fmt: skip
 
