@@ -2,8 +2,7 @@
 
 Files, weights, configuration and template are real and go through the `hf` engine. Every audit has damage and questions
 of its own seed; the clean students of a pupil are another one of the same school, and the pupil with weights rounded to
-8 bits. They are made when they are first asked for. Not measured yet, so no rows of the shipped matrix: one of them is
-in the tests.
+8 bits. They are made when they are first asked for.
 """
 
 from __future__ import annotations
@@ -88,8 +87,8 @@ class RealPlant:
             tasks=[str(school.exam(folder / "exam.jsonl", seed))],
             sampling="greedy",
             fixed=True,
-            # Where the fault is in the settings alone, the weights are one file.
-            allow=("identity",),
+            # Where the fault is in the settings alone, the weights are one file; two pupils of one school are no kin.
+            allow=("identity", "lineage"),
             thinking=leg.value,
             out=folder / "out",
             **self.options,  # type: ignore[arg-type]

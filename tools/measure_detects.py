@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tools")]
 
 from detect_plants import MISSING, ROWS, Plant, plants  # noqa: E402
+from detect_pupils import RealPlant, real_plants  # noqa: E402
 from hydrometer.detects import MATRIX, Detection, Matrix, Missing, load_matrix  # noqa: E402
 
 DATA = ROOT / "src" / "hydrometer" / "data" / "detects.json"
@@ -61,17 +62,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if all(row.shown for row in kept.values()) else 1
 
 
-def all_plants() -> tuple[Plant, ...]:
+def all_plants() -> tuple[Plant | RealPlant, ...]:
     """Return every planted fault, by row."""
-    return plants()
+    return tuple(sorted((*plants(), *real_plants()), key=lambda plant: plant.row))
 
 
-def measure(plant: Plant, *, seeds: int, clean: int) -> Detection:
+def measure(plant: Plant | RealPlant, *, seeds: int, clean: int) -> Detection:
     """Return how often a planted fault is seen, and how often a clean pair raises it."""
     return measure_group([plant], seeds=seeds, clean=clean)[0]
 
 
-def measure_group(group: Sequence[Plant], *, seeds: int, clean: int) -> list[Detection]:
+def measure_group(group: Sequence[Plant | RealPlant], *, seeds: int, clean: int) -> list[Detection]:
     """Measure plants whose clean pairs are the same; each of these is audited once for all."""
     started = time.perf_counter()
     alarms = [_seen(group, seed, clean=True) for seed in range(clean)]
@@ -99,9 +100,9 @@ def measure_group(group: Sequence[Plant], *, seeds: int, clean: int) -> list[Det
     return found
 
 
-def groups(chosen: Iterable[Plant]) -> list[list[Plant]]:
+def groups(chosen: Iterable[Plant | RealPlant]) -> list[list[Plant | RealPlant]]:
     """Return plants in groups that share their clean pairs."""
-    found: list[list[Plant]] = []
+    found: list[list[Plant | RealPlant]] = []
     for plant in chosen:
         group = next((group for group in found if group[0].shares_clean(plant)), None)
         if group is None:
@@ -121,7 +122,7 @@ def write(rows: dict[str, Detection]) -> None:
     DATA.write_bytes(MATRIX.dump_json(matrix, indent=1) + b"\n")
 
 
-def _as_planted(plant: Plant, rows: dict[str, Detection]) -> bool:
+def _as_planted(plant: Plant | RealPlant, rows: dict[str, Detection]) -> bool:
     """Whether a plant was measured as it is described now."""
     row = rows.get(plant.key)
     return row is not None and (row.fault, row.sees, row.clean, row.sizes, row.planted) == (
@@ -129,7 +130,7 @@ def _as_planted(plant: Plant, rows: dict[str, Detection]) -> bool:
     )  # fmt: skip
 
 
-def _seen(group: Sequence[Plant], seed: int, *, clean: bool) -> list[bool]:
+def _seen(group: Sequence[Plant | RealPlant], seed: int, *, clean: bool) -> list[bool]:
     """Audit one pair under all its legs, and return for each plant of the group whether all that must be seen is."""
     shown = [True] * len(group)
     for leg in dict.fromkeys(leg for plant in group for leg in plant.conditions):

@@ -20,7 +20,15 @@ from hydrometer.graders.mathematics import grade_mathematics, mathematical_answe
 from hydrometer.graders.numbers import final_number, grade_number
 from hydrometer.graders.requests import declines
 from hydrometer.graders.structured import grade_json, read_json
-from hydrometer.graders.text import find_last, grade_option, pick_option, same_text, strip_echo, yes_or_no
+from hydrometer.graders.text import (
+    find_last,
+    grade_option,
+    pick_option,
+    same_text,
+    stated,
+    strip_echo,
+    yes_or_no,
+)
 from hydrometer.graders.tool_use import grade_call, grade_direct, grade_question, grade_used
 from hydrometer.outcomes import Grade
 from hydrometer.sandbox import End, Ran
@@ -100,6 +108,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "find_code": lambda reply: find_code(reply, "f"),
     "grade_calls": lambda reply: grade_calls(Ran(End.FAILED, reply, reply, 0.1), "f", [(1,)], [2]),
     "says_unknown": says_unknown,
+    "stated": stated,
     "denies": denies,
     "claims_after_all": lambda reply: claims_after_all(reply, ("Lyon", "Paris")),
     "mathematical_answer": mathematical_answer,

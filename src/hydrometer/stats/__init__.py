@@ -66,6 +66,7 @@ _ROOMS = {
     ),
     "repeated": ("VarianceComponents", "item_means", "pass_at_k", "pass_hat_k", "variance_components"),
     "sequential": ("boundaries", "look_counts", "one_sided_repeated_p", "repeated_p"),
+    "tokens": ("TokenDrift", "bounded", "compare", "joined", "top_of"),
 }
 """The public functions and values of each module."""
 
