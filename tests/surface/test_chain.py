@@ -81,7 +81,7 @@ def test_endless_chains_end() -> None:
 
 
 def test_names() -> None:
-    assert names_of("/root/.cache/huggingface/hub/models--Qwen--Qwen3.6-27B/snapshots/abc") == ("Qwen/Qwen3.6-27B",)
+    assert names_of("/home/me/.cache/huggingface/hub/models--Qwen--Qwen3.6-27B/snapshots/abc") == ("Qwen/Qwen3.6-27B",)
     assert names_of("hf://org/name@rev/file.gguf+adapter") == ("org/name",)
     assert is_meant("Qwen/Qwen3.6-27B", ("qwen3.6-27b",))
     assert not is_meant("Qwen/Qwen3.6-27B", ("unsloth/Qwen3.6-27B",))
