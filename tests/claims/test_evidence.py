@@ -12,8 +12,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 
 import sample
 
+from hydrometer.claims import evidence
 from hydrometer.claims.evidence import answer
-from hydrometer.claims.model import Answer, Card, Claim, ClaimKind
+from hydrometer.claims.model import BASE, STUDENT, Answer, Card, Claim, ClaimKind
+from hydrometer.files import FilesFound
+from hydrometer.planning import read_pilot
 from hydrometer.result import AuditResult, TokenPrice
 
 NAMES = {
@@ -36,7 +39,7 @@ def audit(ratio: tuple[float, float, float] = (0.7, 0.65, 0.76)) -> AuditResult:
 def one(kind: ClaimKind, subject: str, value: float | None = None, **more: object) -> Answer:
     claim = Claim(kind=kind, subject=subject, value=value, **more)  # type: ignore[arg-type]
     (row,) = answer(Card(source="card", claims=(claim,)), audit())
-    assert row.reasons or row.plan or kind is ClaimKind.METHOD
+    assert row.reasons or row.plan
     return row.answer
 
 
@@ -106,3 +109,21 @@ def test_no_measurement_makes_a_percentage_possible() -> None:
 def test_an_audit_that_is_not_comparable_answers_nothing() -> None:
     (row,) = answer(Card(source="c", claims=(Claim(kind=ClaimKind.KEPT, subject="worse"),)), sample.invalid())
     assert row.answer is Answer.NOT_COMPARABLE
+
+
+@pytest.mark.parametrize("kind", ClaimKind)
+@pytest.mark.parametrize("found", [None, audit(), replace(audit(), files=FilesFound(questions=()))])
+def test_no_claim_is_unproven_without_a_word_why(kind: ClaimKind, found: AuditResult | None) -> None:
+    for of in (BASE, STUDENT):
+        claim = Claim(kind=kind, subject="vision", value=0.7, of=of)
+        (row,) = answer(Card(source="c", claims=(claim,)), found)
+        assert row.answer is Answer.UNPROVEN
+        assert row.reasons or row.plan
+
+
+def test_what_a_plan_takes_from_an_audit_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[AuditResult] = []
+    monkeypatch.setattr(evidence, "read_pilot", lambda given: read.append(given) or read_pilot(given))
+    claims = tuple(Claim(kind=ClaimKind.DIFFERENCE, subject="open", value=value / 100) for value in range(1, 6))
+    assert all(row.plan for row in answer(Card(source="c", claims=claims), audit()))
+    assert len(read) == 1

@@ -33,7 +33,7 @@ def facts(
         unmoved=unmoved, grafted=False,
     )  # fmt: skip
     return FileFacts(
-        is_base=lambda name: name == "a/base", base="base.gguf", kind=kind, rank=8 if kind == "lora" else 0, dtype=dtype,
+        is_base=lambda name: name == "a/base", base="base.gguf", student="my student.gguf", kind=kind, rank=8 if kind == "lora" else 0, dtype=dtype,
         parts=(vision,),
         questions=(
             Question(name="lineage", answer=lineage, text="127 of 128 rows"),
@@ -142,7 +142,7 @@ def test_quantisation(dtype: str, claimed: str, expected: Answer) -> None:
 def test_parts(state: State, unmoved: float, subject: str, quote: str, expected: Answer) -> None:
     row = ask(facts(state=state, unmoved=unmoved), ClaimKind.KEPT, subject, quote=quote)
     assert row.answer is expected
-    assert bool(row.plan) == (expected is Answer.UNPROVEN)
+    assert row.plan.startswith("hydrometer audit base.gguf 'my student.gguf'") == (expected is Answer.UNPROVEN)
 
 
 def test_the_bundled_pair_answers_its_own_card(tmp_path: Path) -> None:

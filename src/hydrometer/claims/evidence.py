@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from hydrometer.claims.arithmetic import check
 from hydrometer.claims.filed import FileFacts, facts_of_audit, with_facts
@@ -29,6 +29,23 @@ _TESTED = (*_ANSWERS, ClaimKind.DIFFERENCE)
 """Kinds of claims about a capability."""
 _SUPPOSED = PlanSpec()
 """What a plan supposes where nothing was measured."""
+_FILED = (ClaimKind.LINEAGE, ClaimKind.METHOD, ClaimKind.CONTEXT, ClaimKind.QUANTISATION)
+"""Kinds of claims that only files answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Basis:
+    """What plans are made from, read once for all claims.
+
+    Attributes:
+        pair: Base and student as a command names them.
+        margin: Largest loss that still counts as equivalent.
+        flips: Share of items on which the models differ, by capability, where it was measured.
+    """
+
+    pair: tuple[str, str]
+    margin: float = _SUPPOSED.margin
+    flips: Mapping[str, float]
 
 
 def answer(card: Card, audit: AuditResult | None = None, files: FileFacts | None = None) -> tuple[Checked, ...]:
@@ -39,67 +56,90 @@ def answer(card: Card, audit: AuditResult | None = None, files: FileFacts | None
         audit: A finished audit.
         files: What the files of both models say, where more is known than the audit read in them.
     """
+    basis = _basis(audit, files)
     checked = check(card)
     if audit is None:
-        rows = [replace(row, plan=_plan(row.claim, None)) for row in checked]
+        rows = [replace(row, plan=_plan(row.claim, basis)) for row in checked]
     else:
-        rows = [_with_audit(row, audit) for row in checked]
+        rows = [_with_audit(row, audit, basis) for row in checked]
         files = files or facts_of_audit(audit)
     return tuple(_with_files(row, files) for row in rows)
 
 
+def _basis(audit: AuditResult | None, files: FileFacts | None) -> _Basis:
+    if audit is None:
+        return _Basis(pair=(files.base, files.student) if files else ("BASE", "STUDENT"), flips={})
+    # As a plan takes it from this audit.
+    measured = any(found.estimate.n for found in audit.capabilities)
+    return _Basis(
+        pair=(audit.spec.base.text, audit.spec.student.text), margin=audit.spec.margin,
+        flips=read_pilot(audit).discordance if measured else {},
+    )  # fmt: skip
+
+
 def _with_files(row: Checked, files: FileFacts | None) -> Checked:
     found = with_facts(row, files) if files else row
-    return found if found.answer is Answer.UNPROVEN else replace(found, plan="")
+    if found.answer is not Answer.UNPROVEN:
+        return replace(found, plan="")
+    return found if found.reasons or found.plan else replace(found, reasons=(_silence(found.claim, files),))
 
 
-def _with_audit(row: Checked, audit: AuditResult) -> Checked:
+def _silence(claim: Claim, files: FileFacts | None) -> str:
+    """Why nothing was found for a claim or against it."""
+    if claim.kind is ClaimKind.DATA:
+        return "neither replies nor files show what a model was trained on"
+    if claim.kind in _FILED:
+        return "what was read of both models' files does not show it" if files else "the files of both models were not read"
+    return "no other number on the card is at odds with it, and nothing here measured it"
+
+
+def _with_audit(row: Checked, audit: AuditResult, basis: _Basis) -> Checked:
     if row.answer in {Answer.IMPOSSIBLE, Answer.NOT_COMPARABLE}:
         return row  # no measurement makes a number possible, or two settings one
     if audit.verdict is Verdict.INVALID:
         return _because(row, Answer.NOT_COMPARABLE, "the audit's two setups were not comparable")
     if row.claim.kind is ClaimKind.LENGTH:
-        return _length(row, audit)
+        return _length(row, audit, basis)
     own = [found for found in audit.capabilities if row.claim.subject in ("", _name(found))]
     if row.claim.kind not in _TESTED or not own:
-        return replace(row, plan=_plan(row.claim, audit))
+        return replace(row, plan=_plan(row.claim, basis))
     test = _difference if row.claim.kind is ClaimKind.DIFFERENCE else _in_words
-    found = [test(row, one, audit) for one in own]
+    found = [test(row, one, basis) for one in own]
     # A claim about several capabilities holds where it holds for all of them.
     order = (Answer.CONTRADICTED, Answer.UNPROVEN, Answer.SUPPORTED)
     return min(found, key=lambda one: order.index(one.answer))
 
 
-def _in_words(row: Checked, found: CapabilityResult, audit: AuditResult) -> Checked:
+def _in_words(row: Checked, found: CapabilityResult, basis: _Basis) -> Checked:
     """Kept is a claim of equivalence, better one of superiority: equivalence contradicts it as much as a loss does."""
     name = _name(found)
     answers = _ANSWERS[row.claim.kind]
     if found.verdict in answers:
         return _measured(row, found, answers[found.verdict], f"{name} is {found.verdict.value}")
     missing = "neither a loss nor equivalence is" if row.claim.kind is ClaimKind.KEPT else "no gain is"
-    return _open(row, found, audit, f"{name}: {missing} shown")
+    return _open(row, found, basis, f"{name}: {missing} shown")
 
 
-def _difference(row: Checked, found: CapabilityResult, audit: AuditResult) -> Checked:
+def _difference(row: Checked, found: CapabilityResult, basis: _Basis) -> Checked:
     """A difference is contradicted by an interval that excludes it, and supported by a verdict in its direction that holds it."""
     name, claimed, estimate = _name(found), row.claim.value or 0.0, found.estimate
     rounding = 0.005 * 10.0**-row.claim.digits
     if not estimate.n:
-        return _open(row, found, audit, f"{name}: no item was answered by both")
+        return _open(row, found, basis, f"{name}: no item was answered by both")
     beyond = (claimed > 0 and estimate.high < claimed - rounding) or (claimed < 0 and estimate.low > claimed + rounding)
     if beyond:
         return _measured(row, found, Answer.CONTRADICTED, f"{name}: the claimed {100 * claimed:+g} points lie outside")
     shown = found.verdict is (Verdict.BETTER if claimed > 0 else Verdict.WORSE)
     if shown and (estimate.low if claimed > 0 else -estimate.high) >= abs(claimed) - rounding:
         return _measured(row, found, Answer.SUPPORTED, f"{name}: at least the claimed {100 * claimed:+g} points")
-    return _open(row, found, audit, f"{name}: the claimed {100 * claimed:+g} points are neither shown nor excluded")
+    return _open(row, found, basis, f"{name}: the claimed {100 * claimed:+g} points are neither shown nor excluded")
 
 
-def _length(row: Checked, audit: AuditResult) -> Checked:
+def _length(row: Checked, audit: AuditResult, basis: _Basis) -> Checked:
     """A length ratio against the interval of the mean log-ratio; "up to" against the capability that comes nearest."""
     prices = [price for price in audit.tokens if price.n and (bool(price.capability) == row.claim.up_to)]
     if not prices or row.claim.value is None:
-        return replace(row, plan=_plan(row.claim, audit))
+        return replace(row, plan=_plan(row.claim, basis))
     claimed, rounding = row.claim.value, 0.005 * 10.0**-row.claim.digits
     best = min(prices, key=lambda price: price.low) if claimed < 1 else max(prices, key=lambda price: price.high)
     where = f" on {best.capability.replace('_', ' ')}" if best.capability else ""
@@ -110,7 +150,7 @@ def _length(row: Checked, audit: AuditResult) -> Checked:
         return _because(row, Answer.CONTRADICTED, words)
     if (best.high <= claimed + rounding) if short else (best.low >= claimed - rounding):
         return _because(row, Answer.SUPPORTED, words)
-    return replace(_because(row, Answer.UNPROVEN, words), plan=_plan(row.claim, audit))
+    return replace(_because(row, Answer.UNPROVEN, words), plan=_plan(row.claim, basis))
 
 
 def _measured(row: Checked, found: CapabilityResult, how: Answer, lead: str) -> Checked:
@@ -124,37 +164,29 @@ def _measured(row: Checked, found: CapabilityResult, how: Answer, lead: str) -> 
     )
 
 
-def _open(row: Checked, found: CapabilityResult, audit: AuditResult, lead: str) -> Checked:
-    return replace(_measured(row, found, Answer.UNPROVEN, lead), plan=_plan(row.claim, audit, found))
+def _open(row: Checked, found: CapabilityResult, basis: _Basis, lead: str) -> Checked:
+    return replace(_measured(row, found, Answer.UNPROVEN, lead), plan=_plan(row.claim, basis, found))
 
 
 def _because(row: Checked, how: Answer, words: str) -> Checked:
     return replace(row, answer=how, reasons=(words, *row.reasons))
 
 
-def _plan(claim: Claim, audit: AuditResult | None, found: CapabilityResult | None = None) -> str:
+def _plan(claim: Claim, basis: _Basis, found: CapabilityResult | None = None) -> str:
     """Return what would settle a claim, `""` where nothing here can."""
     if claim.kind not in {*_TESTED, ClaimKind.LENGTH}:
         return ""
+    flips = basis.flips.get(found.capability if found else "", _SUPPOSED.discordance)
     if claim.kind is ClaimKind.DIFFERENCE and claim.value:
-        pairs = pairs_for_difference(abs(claim.value), _flips(found, audit))
+        pairs = pairs_for_difference(abs(claim.value), flips)
     else:
         # As the report plans it, where it does.
         needed = found.items_needed if found else None
-        margin = audit.spec.margin if audit else _SUPPOSED.margin
-        pairs = needed or pairs_for_equivalence(margin, _flips(found, audit))
-    pair = (audit.spec.base.text, audit.spec.student.text) if audit else ("BASE", "STUDENT")
+        pairs = needed or pairs_for_equivalence(basis.margin, flips)
     tasks: Sequence[str] = found.tasks if found else ()
     items = -(-pairs // max(len(tasks), 1))
-    parts = ["hydrometer", "audit", *pair, *(word for task in tasks for word in ("--task", task)), "--items", str(items)]
+    parts = ["hydrometer", "audit", *basis.pair, *(word for task in tasks for word in ("--task", task)), "--items", str(items)]
     return f"{shlex.join(parts)}  # some {pairs:,} pairs"
-
-
-def _flips(found: CapabilityResult | None, audit: AuditResult | None) -> float:
-    """Share of items on which the models differ, as a plan takes it from this audit, else as it supposes it."""
-    if found is None or audit is None or not found.estimate.n:
-        return _SUPPOSED.discordance
-    return read_pilot(audit).discordance.get(found.capability, _SUPPOSED.discordance)
 
 
 def _name(found: CapabilityResult) -> str:

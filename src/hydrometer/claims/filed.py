@@ -39,6 +39,7 @@ class FileFacts:
     Attributes:
         is_base: Whether a name on a card means the base whose files were read.
         base: That base as the user gave it.
+        student: The student as the user gave it.
         questions: What was asked of the files, with the answers.
         kind: What was done to the base, a word of `checkpoint.edits.Kind`; `""` where that was not asked.
         rank: Rank of a LoRA, 0 for none.
@@ -48,6 +49,7 @@ class FileFacts:
 
     is_base: Callable[[str], bool]
     base: str
+    student: str
     questions: tuple[Question, ...]
     kind: str = ""
     rank: int = 0
@@ -66,22 +68,24 @@ def facts_of_audit(audit: AuditResult) -> FileFacts | None:
     audited = f"{audit.base.reference} {audit.base.identity.label}".lower()
     return FileFacts(
         is_base=lambda name: bool(last := name.rpartition("/")[2].lower()) and last in audited,
-        base=audit.base.reference, questions=audit.files.questions, kind=audit.files.kind,
+        base=audit.base.reference, student=audit.student.reference, questions=audit.files.questions,
+        kind=audit.files.kind,
     )  # fmt: skip
 
 
-def facts_of_inspection(found: Inspection, base: str) -> FileFacts:
+def facts_of_inspection(found: Inspection, base: str, student: str) -> FileFacts:
     """Return what an inspection found.
 
     Args:
         found: The inspection.
         base: Reference of its base.
+        student: Reference of its student.
     """
     ref = parse_ref(base)
     names = names_of(ref.target if ref.text.startswith("bundled:") else ref.text)
     edit = found.edit
     return FileFacts(
-        is_base=lambda name: is_meant(name, names), base=base, questions=found.questions,
+        is_base=lambda name: is_meant(name, names), base=base, student=student, questions=found.questions,
         kind=edit.kind if edit else "", rank=edit.rank if edit else 0, dtype=found.student.dtype,
         parts=found.ledger.parts,
     )  # fmt: skip

@@ -55,7 +55,7 @@ def claims(
         msg = "--base and --student go together: files are compared in pairs"
         raise UsageError(msg)
     read = open_card(card)
-    facts = facts_of_inspection(inspect(base, student), base) if base and student else None
+    facts = facts_of_inspection(inspect(base, student), base, student) if base and student else None
     checked = answer(read, load_report(audit) if audit else None, facts)
     if write:
         write_file(write, dump_claims(read))
