@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from hydrometer.asking import Opener
 from hydrometer.canon import digest
 from hydrometer.catalog import load_task, open_engine
+from hydrometer.claims.model import Card
 from hydrometer.engines.base import EngineSettings
 from hydrometer.errors import EvidenceBusyError, EvidenceError
 from hydrometer.items import Thinking
@@ -58,6 +59,7 @@ def audit(  # noqa: PLR0913 - the public entry: keyword-only after the pair, eac
     progress: Progress | None = None,
     opener: Opener = open_engine,
     command: str = "",
+    card: Card | None = None,
 ) -> AuditResult:
     """Audit a distillation against its base.
 
@@ -89,6 +91,7 @@ def audit(  # noqa: PLR0913 - the public entry: keyword-only after the pair, eac
         progress: Who is told what happens.
         opener: Opens a model; tests and other packages may bring their own.
         command: The command line, for the record.
+        card: The student's card, from `claims.opening.open_card`: its claims are answered on top of the report.
 
     Returns:
         The result; `report.json` and `report.html` lie in `audit_folder(out, result)`.
@@ -130,7 +133,7 @@ def audit(  # noqa: PLR0913 - the public entry: keyword-only after the pair, eac
                 progress=progress or Silent(),
             )
             result = runner.run(environment(command))
-        write(result, audit_folder(folder, result))
+        write(result, audit_folder(folder, result), card)
     finally:
         lock.release()
     return result

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 import sample
+from typer.testing import CliRunner
 
 from hydrometer.claims.card import read_card
 from hydrometer.claims.evidence import answer
 from hydrometer.claims.model import Answer, Card, Claim, ClaimKind
+from hydrometer.cli.main import app
 from hydrometer.files import FilesFound, Question
+from hydrometer.report import json_report
 from hydrometer.report.claims_view import build_claims
+from hydrometer.report.html import render_pages
 from hydrometer.report.json_report import CLAIMS_NAME, write
 
 CARD = "HumanEval 96.91 %, <script>alert(1)</script> really.\n\nFully preserves the base's reasoning.\n"
@@ -65,3 +69,18 @@ def test_a_stated_base_is_answered_by_the_files(said: str, named: str, expected:
     assert row.answer is expected
     if expected is not Answer.UNPROVEN:
         assert "9 of 9 rows" in row.reasons[0]
+
+
+def test_an_audit_with_a_card_writes_its_report_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = tmp_path / "card.md"
+    card.write_text(CARD, encoding="utf-8")
+    written: list[object] = []
+    monkeypatch.setattr(json_report, "render_pages", lambda *a, **k: written.append(a) or render_pages(*a, **k))
+    pair = ("fake:echo", "fake:echo?seed=1")
+    small = ("--task", "arithmetic", "--items", "4", "--fixed")
+    done = CliRunner().invoke(app, ["audit", *pair, *small, "--card", str(card), "--out", str(tmp_path / "out")])
+    assert "1 impossible" in done.output
+    (page,) = (tmp_path / "out").glob("*/report.html")
+    assert page.read_text(encoding="utf-8").count('id="claims-h"') == 1
+    assert (page.parent / CLAIMS_NAME).is_file()
+    assert len(written) == 1

@@ -289,7 +289,6 @@ def _run_audit(
     from hydrometer.api import audit_folder, worst_code
     from hydrometer.claims.opening import open_card
     from hydrometer.cli.live import watching
-    from hydrometer.report.json_report import write
     from hydrometer.verdict import GATES, gate
 
     for name, known in (
@@ -309,14 +308,11 @@ def _run_audit(
     for leg in ("on", "off") if thinking == "both" else (thinking,):
         with watching(*sight) as progress:
             result = run(
-                base, student, thinking=leg, out=out, progress=progress, command=_command(), **options
+                base, student, thinking=leg, out=out, progress=progress, command=_command(), card=read, **options
             )
         results.append(result)
-        folder = audit_folder(out, result)
-        if read:
-            write(result, folder, read)
         if not as_json:
-            _print_result(result, folder, as_json=False)
+            _print_result(result, audit_folder(out, result), as_json=False)
     if as_json:
         _print_json(results)
     elif read:
