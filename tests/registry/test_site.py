@@ -1,6 +1,7 @@
 import html
 import json
 import re
+import shutil
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
@@ -200,6 +201,25 @@ def test_a_site_is_replaced_whole_and_nothing_else_is(tmp_path: Path) -> None:
     with pytest.raises(EvidenceError, match="no folder"):
         build_site(tmp_path / "missing", tmp_path / "out")
     assert len(list((tmp_path / "out" / "audits").iterdir())) == 2
+    with pytest.raises(UsageError, match="something else than a registry"):
+        build_site(tmp_path / "in", tmp_path / "mine" / "thesis.txt")
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "x"
+
+
+def test_a_site_can_be_built_where_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(made("one"), tmp_path / "in" / "one")
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path / "out")
+    assert build_site(tmp_path / "in", Path()).audits == 1
+    assert (tmp_path / "out" / "index.html").is_file()
+
+
+def test_a_site_among_its_audits_is_not_taken_for_some(tmp_path: Path) -> None:
+    keep(made("one"), tmp_path / "one")
+    keep(made("two"), tmp_path / "two")
+    assert build_site(tmp_path, tmp_path / "site").audits == 2
+    shutil.rmtree(tmp_path / "two")
+    assert build_site(tmp_path, tmp_path / "site").audits == 1
 
 
 def test_a_thousand_audits_fit_into_the_index(tmp_path: Path) -> None:

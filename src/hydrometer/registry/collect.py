@@ -17,6 +17,8 @@ from hydrometer.report.json_report import JSON_NAME, from_json
 from hydrometer.result import AuditResult
 from hydrometer.store import EVIDENCE
 
+MARK = ".hydrometer-registry"
+"""File that says that a folder is a site of ours: it may be replaced, and holds no audits but copies."""
 _DEPTH = 4
 """Folders below the given one that are looked into."""
 
@@ -115,6 +117,9 @@ def settle(
 def _walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
     for root, folders, names in os.walk(folder):
         place = Path(root)
+        if MARK in names:
+            folders.clear()
+            continue
         deep = len(place.relative_to(folder).parts)
         folders[:] = sorted(name for name in folders if not name.startswith(".") and deep < _DEPTH)
         yield place, sorted(names)

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 
 from hydrometer.errors import EvidenceError, UsageError
 from hydrometer.progress import Progress, Silent
-from hydrometer.registry.collect import LeftOut, find_sources, settle, take
+from hydrometer.registry.collect import MARK, LeftOut, find_sources, settle, take
 from hydrometer.registry.entry import SCHEMA_VERSION, Entry
 from hydrometer.registry.lists import options_of, packed
 from hydrometer.registry.naming import slug
@@ -34,8 +34,6 @@ from hydrometer.registry.pages import (
     render_model,
 )
 
-MARK = ".hydrometer-registry"
-"""File that says that a folder is a site of ours, which may be replaced."""
 EMBEDDED = 180_000
 """Most bytes of packed entries that stand in the page itself; larger ones are fetched, which needs http."""
 ASSETS = ("registry.css", "registry.js")
@@ -62,9 +60,11 @@ def build_site(folder: Path, out: Path, *, url: str = "", progress: Progress | N
         UsageError: `out` holds something else than a site.
         EvidenceError: There is no audit, or `out` cannot be written.
     """
-    if out.exists() and any(out.iterdir()) and not (out / MARK).is_file():
+    if _is_others(out):
         msg = f"{out} holds something else than a registry: choose another -o"
         raise UsageError(msg)
+    # `.` has no name that a folder beside it could be called after.
+    out = out.resolve()
     draft = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         draft.mkdir(parents=True)
@@ -90,6 +90,13 @@ def json_schema() -> dict[str, Any]:
     texts = {name: {"type": "string"} for name in ("report.html", "report.json", "page")}
     schema["properties"]["files"] = {"type": "object", "properties": texts}
     return schema
+
+
+def _is_others(out: Path) -> bool:
+    """Whether a place holds something that is not ours to replace."""
+    if not out.is_dir():
+        return out.exists()
+    return any(out.iterdir()) and not (out / MARK).is_file()
 
 
 def _take_all(folder: Path, draft: Path, progress: Progress) -> tuple[list[Entry], list[LeftOut]]:
