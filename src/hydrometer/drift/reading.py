@@ -11,7 +11,7 @@ from hydrometer.drift.texts import Passage
 from hydrometer.engines.reading import Reader
 from hydrometer.errors import EngineError, ModelError
 from hydrometer.stats.estimate import Floats, Ints
-from hydrometer.stats.tokens import Singles, TokenDrift, compare, joined
+from hydrometer.stats.tokens import Singles, TokenDrift, compare_tokens, join_tokens
 
 WINDOW = 512
 """Tokens of a text read at once; a reply is read whole, behind its prompt, up to the models' own window."""
@@ -128,7 +128,7 @@ def read_pair(
         kept += batch
         done(len(wanted))
     return Read(
-        tokens=joined(parts),
+        tokens=join_tokens(parts),
         documents=np.concatenate([np.full(len(row.starts), row.document) for row in kept]),
         starts=np.concatenate([np.array(row.starts) for row in kept]),
     )
@@ -160,7 +160,7 @@ def floor(reader: Reader, rows: Sequence[Row], *, threads: int, done: Callable[[
             at += len(left)
         done(len(wanted))
     return Read(
-        tokens=joined(parts),
+        tokens=join_tokens(parts),
         documents=np.concatenate([np.full(len(row.starts), row.document) for row in map(_shortened, rows)]),
         starts=np.concatenate([np.array(row.starts) for row in map(_shortened, rows)]),
     )
@@ -203,6 +203,6 @@ def _compared(left: Singles, right: Singles, wanted: Ints, *, start: int, thread
         msg = f"token {int(wanted.max())} of a text lies outside of the {left.shape[1]} logits that both models give"
         raise ModelError(msg)
     try:
-        return compare(left, right, wanted, start=start, threads=threads)
+        return compare_tokens(left, right, wanted, start=start, threads=threads)
     except ValueError as error:
         raise EngineError(str(error)) from error

@@ -66,7 +66,7 @@ _ROOMS = {
     ),
     "repeated": ("VarianceComponents", "item_means", "pass_at_k", "pass_hat_k", "variance_components"),
     "sequential": ("boundaries", "look_counts", "one_sided_repeated_p", "repeated_p"),
-    "tokens": ("TokenDrift", "bounded", "compare", "joined", "top_of"),
+    "tokens": ("TokenDrift", "compare_tokens", "join_tokens", "kl_lower_bound", "top_tokens"),
 }
 """The public functions and values of each module."""
 

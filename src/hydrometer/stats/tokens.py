@@ -60,12 +60,12 @@ class TokenDrift:
         return TokenDrift(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
 
-def joined(parts: Sequence[TokenDrift]) -> TokenDrift:
+def join_tokens(parts: Sequence[TokenDrift]) -> TokenDrift:
     """Return several stretches as one."""
     return TokenDrift(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(TokenDrift)})
 
 
-def compare(base: Singles, student: Singles, wanted: Ints, *, start: int = 0, threads: int = 1) -> TokenDrift:
+def compare_tokens(base: Singles, student: Singles, wanted: Ints, *, start: int = 0, threads: int = 1) -> TokenDrift:
     """Compare two models' logits exactly, over the whole vocabulary.
 
     Args:
@@ -107,7 +107,7 @@ def compare(base: Singles, student: Singles, wanted: Ints, *, start: int = 0, th
     )
 
 
-def bounded(base: Floats, student: Floats) -> Floats:
+def kl_lower_bound(base: Floats, student: Floats) -> Floats:
     """Return a lower bound of the divergence from log-probabilities of some tokens alone, the rest of both lumped.
 
     Args:
@@ -129,7 +129,7 @@ def _rest(logprobs: Floats) -> Floats:
     return rest
 
 
-def top_of(logits: Singles, count: int) -> Ints:
+def top_tokens(logits: Singles, count: int) -> Ints:
     """Return the places of the largest values of a row, in no order."""
     width = len(logits) // _BLOCKS
     if width <= count:
@@ -152,7 +152,7 @@ def _row(base: Singles, student: Singles, wanted: int, *, hot: bool) -> Floats:
     kl = moved - log_p + log_q
     reverse = -float(np.dot(q, gap)) / mass_q + log_p - log_q
     count = min(TOP, len(base))
-    mine, theirs = top_of(base, count), top_of(student, count)
+    mine, theirs = top_tokens(base, count), top_tokens(student, count)
     both = len(np.intersect1d(mine, theirs, assume_unique=True))
     heated = np.full(len(BETAS), np.nan)
     if hot:
