@@ -117,8 +117,8 @@ def open_reader(ref: ModelRef, settings: EngineSettings) -> Reader:
     entry = _entry(ref)
     if not entry.reader:
         msg = (
-            f"{ref.text!r}: the {ref.engine!r} engine does not tell how probable the tokens of a given text are "
-            "(llama-server gives no log-probabilities of prompts): give the .gguf file or the checkpoint folder itself"
+            f"{ref.text!r}: the {ref.engine!r} engine cannot read a given text over the whole vocabulary: "
+            "give the .gguf file or the checkpoint folder itself"
         )
         raise ModelError(msg)
     return cast("ReaderOpener", _load(entry.reader))(ref, settings)

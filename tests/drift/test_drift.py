@@ -156,8 +156,9 @@ def test_bad_texts_are_one_line(tmp_path: Path) -> None:
 
 def test_engines_that_cannot_read_say_so() -> None:
     for ref in ("http://127.0.0.1:9/v1#m", "fake:echo"):
-        with pytest.raises(ModelError, match="given text"):
+        with pytest.raises(ModelError, match="given text") as refused:
             open_reader(parse_ref(ref), EngineSettings())
+        assert "llama-server" not in str(refused.value)
 
 
 def test_spans_of_a_reply() -> None:
