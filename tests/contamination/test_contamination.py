@@ -122,6 +122,12 @@ def test_common_forms_of_training_data(row: dict[str, object], suffix: str, tmp_
     assert (found.item_id, found.way) == ("tale", Way.RENUMBERED)
 
 
+def test_a_question_without_a_word_is_in_no_text() -> None:
+    mute = [Question(item_id="mute", task="t", text="\U0001f9ea?"), Question(item_id="short", task="t", text="Who?")]
+    found = search(mute, [Document("x", 1, ("...", "\U0001f9ea?", "who"))])
+    assert [one.item_id for one in found] == ["short"]
+
+
 def test_bad_rows_are_counted_and_the_first_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "LONGEST_LINE", 1000)
     path = tmp_path / "x.jsonl"
@@ -221,6 +227,7 @@ def test_the_command(tmp_path: Path) -> None:
     assert "reasoning: inflated" in said
     done = hydrometer("contamination", str(tmp_path), "--fresh", str(fresh), "--json", cwd=tmp_path)
     assert json.loads(done.stdout)["twins"][0]["low"] > 0
-    done = hydrometer("contamination", str(tmp_path), cwd=tmp_path)
-    assert done.returncode == 2
-    assert "--data" in done.stderr
+    for wrong, said in (((), "--data"), (("--data", str(data), "--fresh", str(tmp_path)), "another --seed")):
+        done = hydrometer("contamination", str(tmp_path), *wrong, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert said in " ".join(done.stderr.split())

@@ -43,15 +43,19 @@ def contamination(
         msg = "nothing to compare with: give --data FILE (training data), --fresh AUDIT (another seed), or both"
         raise UsageError(msg)
     result, tally, console = load_report(audit), Tally(), Console()
-    questions = [Question(item_id=i.item_id, task=i.task, text=question_text(i.messages)) for i in result.items]
-    found = search(questions, read_documents(find_files(data), tally)) if data else ()
-    overlap = by_overlap(result, {row.item_id for row in found}) if data else ()
+    # What is wrong with them is said before the training data is read, which may take long.
     others = [load_report(path) for path in fresh or ()]
     for other in others:
         if (other.base.identity, other.student.identity) != (result.base.identity, result.student.identity):
             msg = "an audit given with --fresh is of other models than the first: twins must be asked of the same pair"
             raise UsageError(msg)
     twins = by_twins(result, others)
+    if others and not twins:
+        msg = "the audits given with --fresh hold no twin of any item: give the same tasks with another --seed"
+        raise UsageError(msg)
+    questions = [Question(item_id=i.item_id, task=i.task, text=question_text(i.messages)) for i in result.items]
+    found = search(questions, read_documents(find_files(data), tally)) if data else ()
+    overlap = by_overlap(result, {row.item_id for row in found}) if data else ()
     if as_json:
         plain = {"tally": to_plain(tally), "items": len(questions), "found": to_plain(found)}
         typer.echo(json.dumps({**plain, "overlap": to_plain(overlap), "twins": to_plain(twins)}, ensure_ascii=False))

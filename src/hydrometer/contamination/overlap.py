@@ -144,7 +144,9 @@ class Index:
         """Read the questions; `questions` come back from `look_up` by their position."""
         plain = Words.of([question.text for question in questions])
         tasks = np.unique([question.task for question in questions], return_inverse=True)[1]
-        self._short = _Table.of(plain.wholes(), np.arange(len(questions)), plain.lengths < SHORT)
+        # What holds no word is in every text without one, which says nothing.
+        few = (plain.lengths > 0) & (plain.lengths < SHORT)
+        self._short = _Table.of(plain.wholes(), np.arange(len(questions)), few)
         self._runs: list[tuple[Way, int, int, _Table]] = []
         for way, words, wordy in ((Way.VERBATIM, plain, 0), (Way.RENUMBERED, plain.masked, WORDY)):
             self._runs += [

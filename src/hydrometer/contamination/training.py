@@ -72,9 +72,7 @@ def find_files(references: Sequence[str]) -> list[Path]:
     """
     found: list[Path] = []
     for reference in references:
-        path = Path(reference.removeprefix("hf://datasets/")) if not Path(reference).exists() else Path(reference)
-        if not path.exists():
-            path = _of_hub(reference)
+        path = Path(reference) if Path(reference).exists() else _of_hub(reference)
         files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES)
         if not files or files[0].suffix not in SUFFIXES:
             msg = f"{reference}: no training data in it; give files that end in {', '.join(SUFFIXES)}"
@@ -137,8 +135,7 @@ def _json(path: Path, tally: Tally) -> Iterator[tuple[int, Any]]:
     # Some sets put their rows under a key such as `data` or `train`.
     if isinstance(data, dict):
         data = next((value for value in data.values() if isinstance(value, list)), data)
-    rows = data
-    yield from enumerate(rows if isinstance(rows, list) else [rows], start=1)
+    yield from enumerate(data if isinstance(data, list) else [data], start=1)
 
 
 def _parquet(path: Path, tally: Tally) -> Iterator[tuple[int, Any]]:

@@ -84,20 +84,23 @@ class Words:
         if wordy:
             digits = np.concatenate([[0], np.cumsum(self.numbers)])
             good &= digits[n:] - digits[:-n] <= n - wordy
-        powers, inverses = _powers(1 << count.bit_length())
-        sums = np.zeros(count + 1, np.uint64)
-        np.cumsum(self.hashes * powers[:count], out=sums[1:])
+        sums, inverses = self._sums()
         hashes = (sums[n:] - sums[:-n]) * inverses[: starts.size]
         return Runs(hashes[good], texts[: starts.size][good], starts[good])
 
     def wholes(self) -> Hashes:
         """Return one hash per text, of all its words."""
+        sums, inverses = self._sums()
+        first, last = self.starts[:-1], self.starts[1:]
+        return np.asarray((sums[last] - sums[first]) * inverses[first], dtype=np.uint64)
+
+    def _sums(self) -> tuple[Hashes, Hashes]:
+        """The prefix sums S, and the powers of 1 / p."""
         count = self.hashes.size
         powers, inverses = _powers(1 << count.bit_length())
         sums = np.zeros(count + 1, np.uint64)
         np.cumsum(self.hashes * powers[:count], out=sums[1:])
-        first, last = self.starts[:-1], self.starts[1:]
-        return np.asarray((sums[last] - sums[first]) * inverses[first], dtype=np.uint64)
+        return sums, inverses
 
 
 @lru_cache(maxsize=2)
