@@ -92,13 +92,13 @@ class LiveProgress:
             self._replies.append((side, question[: 2 * _SHOWN], reply[: 2 * _SHOWN]))
             self._version += 1
 
-    def state(self) -> tuple[int, str]:
-        """Return the version of what is shown, and all of it as JSON."""
+    def state(self) -> tuple[int, dict[str, Any]]:
+        """Return the version of what is shown, and all of it."""
         with self._lock:
             version, done = self._version, self._done
             bars = [(label, count, total) for label, (count, total) in self._bars.items()]
             sights, replies = self._sights, list(self._replies)
-        shown = {
+        return version, {
             "bars": [{"label": line(label), "done": count, "total": total} for label, count, total in bars],
             "sights": [sight._asdict() for sight in sights],
             "replies": [
@@ -107,7 +107,6 @@ class LiveProgress:
             ],
             "done": done,
         }
-        return version, json.dumps(shown)
 
     @contextmanager
     def serving(self) -> Iterator[str]:
@@ -179,10 +178,10 @@ class _Handler(BaseHTTPRequestHandler):
         while True:
             version, shown = self.source.state()
             # A comment keeps the line open, and shows whether the reader is still there.
-            message = ": still here\n\n" if version == seen else f"data: {shown}\n\n"
+            message = ": still here\n\n" if version == seen else f"data: {json.dumps(shown)}\n\n"
             self.wfile.write(message.encode())
             seen = version
-            if json.loads(shown)["done"]:
+            if shown["done"]:
                 return
             time.sleep(_PAUSE)
 
