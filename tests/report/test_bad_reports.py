@@ -102,3 +102,15 @@ def test_an_audit_with_nothing_graded_has_every_face(tmp_path: Path) -> None:
     assert "No recommendation yet" in page
     for _, make in FACES.values():
         make(result)
+
+
+@pytest.mark.parametrize("command", [("show",), ("claims",), ("audit", "fake:echo"), ("contamination", "--data", "x")])
+def test_a_name_that_no_file_can_have_is_one_line(
+    command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["hydrometer", *command, "x" * 400])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 1
+    (said,) = capsys.readouterr().err.strip().splitlines()
+    assert said.startswith("error: cannot open xxx")

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shlex
 import sys
@@ -56,6 +57,11 @@ def main() -> None:
         _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         _fail("stopped; every answer so far is kept: rerun the same command to go on", 130)
+    except OSError as error:
+        # A name that no file can have, a place that may not be read: for the reader to mend, wherever it came up.
+        if error.errno not in {errno.ENAMETOOLONG, errno.EACCES}:
+            raise
+        _fail(f"cannot open {str(error.filename)[:200]}: {error.strerror}", 1)
     except Exception as error:
         # Usage errors of the parser carry their own message and status; anything else is a defect and keeps its trace.
         show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
