@@ -154,6 +154,29 @@ def test_bad_texts_are_one_line(tmp_path: Path) -> None:
     assert [p.group for p in from_file(tmp_path / "good.jsonl")] == ["g", "good.jsonl"]
 
 
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ("[" * 200_000, "line 1: not an object"),
+        (r'{"text": "half \ud83d of a pair"}', "line 1: holds half of a surrogate pair"),
+        (r'{"text": "a b", "group": "\ud83d"}', "line 1: holds half of a surrogate pair"),
+        ('{"text": 5}', "line 1: `text` must be"),
+        ('{"text": " "}', "line 1: `text` must be"),
+    ],
+)
+def test_lines_that_hold_no_text_are_one_line(line: str, word: str, tmp_path: Path) -> None:
+    (tmp_path / "bad.jsonl").write_text(line, encoding="utf-8")
+    with pytest.raises(UsageError, match=word):
+        from_file(tmp_path / "bad.jsonl")
+
+
+def test_lines_end_where_json_lines_do(tmp_path: Path) -> None:
+    lines = '\ufeff{"text": "one\u2028two", "group": null}\r\n{"text": "three"}\r\n'
+    (tmp_path / "texts.jsonl").write_text(lines, encoding="utf-8", newline="")
+    found = from_file(tmp_path / "texts.jsonl")
+    assert [(p.text, p.group) for p in found] == [("one\u2028two", "texts.jsonl"), ("three", "texts.jsonl")]
+
+
 def test_engines_that_cannot_read_say_so() -> None:
     for ref in ("http://127.0.0.1:9/v1#m", "fake:echo"):
         with pytest.raises(ModelError, match="given text") as refused:

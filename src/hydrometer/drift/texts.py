@@ -61,7 +61,7 @@ def from_file(path: Path) -> tuple[Passage, ...]:
         if path.stat().st_size > _LARGEST:
             msg = f"{path} has {path.stat().st_size >> 20} MB, at most {_LARGEST >> 20} are read: give a part of it"
             raise UsageError(msg)
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         msg = f"--text {path}: {error.strerror or error}"
         raise UsageError(msg) from error
@@ -84,16 +84,22 @@ def _plain(path: Path, text: str) -> Iterable[Passage]:
 
 
 def _lines(path: Path, text: str) -> Iterable[Passage]:
-    for number, line in enumerate(text.splitlines(), start=1):
+    # Not `splitlines`: JSON allows other line separators inside of a text.
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
             entry = json.loads(line)
-            own, group = entry["text"], str(entry.get("group", path.name))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            own, group = entry["text"], str(entry.get("group") or path.name)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             msg = f"--text {path}, line {number}: not an object with `text`"
             raise UsageError(msg) from error
         if not isinstance(own, str) or not own.strip():
             msg = f"--text {path}, line {number}: `text` must be a text"
             raise UsageError(msg)
+        try:
+            (own + group).encode()
+        except UnicodeEncodeError as error:
+            msg = f"--text {path}, line {number}: holds half of a surrogate pair, which is no character"
+            raise UsageError(msg) from error
         yield Passage(name=f"{path.name} {number}", group=group, text=own)
