@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from hydrometer.api import audit, environment
 from hydrometer.catalog import open_reader
@@ -21,6 +23,7 @@ from hydrometer.errors import ModelError, UsageError
 from hydrometer.items import Message, Thinking
 from hydrometer.outcomes import Completion
 from hydrometer.refs import parse_ref
+from hydrometer.report.drift_text import print_drift
 from hydrometer.stats.tokens import BETAS
 from hydrometer.store import Store
 from hydrometer.templates.render import ChatTemplate
@@ -126,6 +129,22 @@ def test_the_result_is_plain_json(tiny: Path) -> None:
     plain = json.loads(json.dumps(to_json(run(tiny, tiny)), allow_nan=False))
     assert plain["kind"] == "drift"
     assert plain["whole"]["tokens"] > 100
+
+
+def test_a_terminal_obeys_nothing_that_stands_in_a_text(tiny: Path) -> None:
+    text = "one \x1b[31mtwo\x1b]0;three\x07 four \u202efive, and so on to the end of it"
+    found = drift(
+        str(tiny),
+        str(tiny),
+        passages=[Passage(name="\x1b[2J", group=f"\x1b[{n}m", text=text) for n in range(2)],
+        settings=EngineSettings(threads=1),
+        environment=environment(),
+    )
+    console = Console(file=io.StringIO(), width=200)
+    print_drift(found, console)
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "where they part most" in shown
+    assert not {"\x1b", "\x07", "\u202e"} & set(shown)
 
 
 def test_errors_are_by_document() -> None:

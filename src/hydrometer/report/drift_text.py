@@ -11,6 +11,7 @@ from rich.text import Text
 
 from hydrometer.drift.result import Distance, DriftResult, Mean
 from hydrometer.provenance import ModelIdentity
+from hydrometer.report import words
 from hydrometer.report.terminal import ASCII_HEAD, in_ascii, is_plain
 
 
@@ -41,7 +42,8 @@ def print_drift(result: DriftResult, console: Console, *, where: str = "") -> No
         line("where they part most:", "bold")
         for place in result.places[:5]:
             shown = f"{_one_line(place.before)}[{_one_line(place.token)}]"
-            line(f"  KL {place.kl:.2f}, {place.change:+.2f} nats for the text's token: ...{shown} ({place.document})")
+            shown = f"...{shown} ({words.line(place.document)})"
+            line(f"  KL {place.kl:.2f}, {place.change:+.2f} nats for the text's token: {shown}")
     if where:
         console.print()
         line(f"numbers: {where}", "dim")
@@ -77,7 +79,7 @@ def _table(rows: Sequence[Distance], head: box.Box) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(
-            Text(row.name),
+            Text(words.line(row.name)),
             str(row.tokens),
             _number(row.kl.value),
             _interval(row.kl),
@@ -104,8 +106,8 @@ def _number(value: float) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split()) if text.strip() else repr(text)
+    return words.line(text) or repr(text)
 
 
 def _who(identity: ModelIdentity) -> str:
-    return f"{identity.label}: {identity.precision}, {identity.engine_version}"
+    return words.line(f"{identity.label}: {identity.precision}, {identity.engine_version}")
