@@ -30,6 +30,16 @@ class Long(Adding):
         return Item(task=self.name, messages=(Message("user", text),), answer=2 * index, max_tokens=100)
 
 
+class Heavy(Scripted):
+    """A model that is known to hold memory until it is closed."""
+
+    beside: list[Scripted]
+
+    def close(self) -> None:
+        if self in self.beside:
+            self.beside.remove(self)
+
+
 class Windowed(World):
     """Two models that open the window they are told to, as far as they were trained for."""
 
@@ -37,13 +47,19 @@ class Windowed(World):
         super().__init__()
         self.engine, self.trained = engine, TRAINED | trained
         self.settings: list[EngineSettings] = []
+        self.open_now: list[Scripted] = []
+        self.most_open = 0
 
     def open(self, ref: ModelRef, settings: EngineSettings) -> Scripted:
         self.settings.append(settings)
         window = min(settings.context or max(2048, settings.window), self.trained[ref.target])
-        return Scripted(
+        opened = Heavy(
             ref.target, adder, self.asked[ref.target], engine=self.engine, context_length=window, settings={"context": window}
         )
+        opened.beside = self.open_now
+        self.open_now.append(opened)
+        self.most_open = max(self.most_open, len(self.open_now))
+        return opened
 
 
 def run(world: Windowed, folder: Path, context: int = 0, **spec: object) -> AuditResult:
@@ -69,6 +85,14 @@ def test_a_window_that_is_trained_for_is_opened_whole_and_nothing_is_said(tmp_pa
     result = run(Windowed("llamacpp", student=32_768), tmp_path)
     assert [side.identity.context_length for side in (result.base, result.student)] == [32_768, 32_768]
     assert not [f for f in result.findings if f.aspect.startswith("task")]
+
+
+@pytest.mark.parametrize("trained", [{}, {"base": 4_096}, {"student": 32_768}])
+def test_the_two_are_never_in_memory_together(trained: dict[str, int], tmp_path: Path) -> None:
+    world = Windowed("llamacpp", **trained)
+    result = run(world, tmp_path)
+    assert result.base.identity.context_length == result.student.identity.context_length
+    assert world.most_open == 1
 
 
 def test_a_window_that_the_user_chose_stays_for_both(tmp_path: Path) -> None:

@@ -198,10 +198,12 @@ class Runner:
 
     def _compare(self, base: Respondent, student: Respondent) -> Setup:
         # The student first, so that the base is open already when it is asked first.
-        if not self._settings.context:
-            window.level(base, student)
         who, can = student.identity, student.capabilities
         student.rest()
+        if not self._settings.context:
+            window.level(base, student)
+            who = student.identity
+            student.rest()
         check_thinking(
             self.spec.thinking, [(side.identity.label, side.template) for side in (base, student)]
         )

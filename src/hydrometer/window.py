@@ -47,12 +47,13 @@ def needed(items: Iterable[Item], cap: int) -> int:
 
 def level(base: Respondent, student: Respondent) -> None:
     """Give both models the smaller one's window where one was trained for less than the plan needs."""
-    sides = (student, base)
-    if any(side.identity.engine != "llamacpp" for side in sides):
+    if {student.identity.engine, base.identity.engine} != {"llamacpp"}:
         return
-    small = min(side.identity.context_length for side in sides)
-    for side in sides:
+    small = min(student.identity.context_length, base.identity.context_length)
+    for side, other in ((student, base), (base, student)):
         if side.identity.context_length > small:
+            # Its identity is asked again, and two models at once may not fit into memory.
+            other.rest()
             side.narrow(small)
 
 
