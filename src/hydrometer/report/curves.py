@@ -95,6 +95,16 @@ def common_top(estimates: Sequence[Estimate]) -> float:
     return next((height for height in _HEIGHTS if height >= min(reach, 1.0)), 1.0)
 
 
+def down(score: float, top: float) -> float:
+    """Return how many pixels down a score stands on a chart that ends at `top`."""
+    return round(BOTTOM - (BOTTOM - TOP) * max(0.0, min(1.0, score / top)), 1)
+
+
+def score_ticks(top: float) -> tuple[Tick, ...]:
+    """Return the labels of the scores; `x` is pixels down."""
+    return tuple(Tick(x=down(share * top, top), label=f"{share * top * 100:g}") for share in (0.0, 0.5, 1.0))
+
+
 def budget_curves(tokens: Sequence[int], estimates: Sequence[Estimate], top: float) -> Curves | None:
     """Place scores over token budgets, each doubling equally far.
 
@@ -145,9 +155,7 @@ def _curves(
             for place, (x, index) in enumerate(zip(xs, drawn, strict=True), start=1)
             if (len(drawn) - place) % stride == 0
         ),
-        ticks=tuple(
-            Tick(x=_down(share * top, top), label=f"{share * top * 100:g}") for share in (0.0, 0.5, 1.0)
-        ),
+        ticks=score_ticks(top),
         label_x=_LABEL,
         base_y=base_y,
         student_y=student_y,
@@ -157,15 +165,11 @@ def _curves(
 def _place(x: float, found: Estimate, top: float) -> Place:
     return Place(
         x=x,
-        base=_down(found.base, top),
-        student=_down(found.student, top),
-        low=_down(found.base + found.low, top),
-        high=_down(found.base + found.high, top),
+        base=down(found.base, top),
+        student=down(found.student, top),
+        low=down(found.base + found.low, top),
+        high=down(found.base + found.high, top),
     )
-
-
-def _down(score: float, top: float) -> float:
-    return round(BOTTOM - (BOTTOM - TOP) * max(0.0, min(1.0, score / top)), 1)
 
 
 def _labels(last: Place) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from hydrometer.report import words
 from hydrometer.report.advice import trade
-from hydrometer.report.curves import BOTTOM, TOP, common_top
+from hydrometer.report.curves import common_top, down, score_ticks
 from hydrometer.report.plot import Tick
 from hydrometer.result import CapabilityResult, TokenPrice
 
@@ -77,9 +77,6 @@ def _chart(
         share = math.log2(max(ratio, 2.0**-_MOST)) / reach
         return round((_LEFT + _RIGHT) / 2 + (_RIGHT - _LEFT) / 2 * max(-1.0, min(1.0, share)), 2)
 
-    def down(score: float) -> float:
-        return round(BOTTOM - (BOTTOM - TOP) * max(0.0, min(1.0, score / top)), 1)
-
     score, place = row.estimate, across(price.ratio)
     stride = 1 if reach <= 2 else 2
     most = round(reach) - round(reach) % stride
@@ -94,12 +91,12 @@ def _chart(
             f"are {words.ratio(price)} as long."
         ),
         x=(across(price.low), place, across(price.high)),
-        y=(down(score.base + score.low), down(score.student), down(score.base + score.high)),
+        y=(down(score.base + score.low, top), down(score.student, top), down(score.base + score.high, top)),
         base_x=across(1.0),
-        base_y=down(score.base),
-        band=(down(score.base + margin), down(score.base - margin)),
+        base_y=down(score.base, top),
+        band=(down(score.base + margin, top), down(score.base - margin, top)),
         xs=tuple(Tick(x=across(2.0**step), label=_times(step)) for step in steps),
-        ys=tuple(Tick(x=down(share * top), label=f"{share * top * 100:g}") for share in (0.0, 0.5, 1.0)),
+        ys=score_ticks(top),
         anchor="start" if place < 60 else "end",
     )
 
