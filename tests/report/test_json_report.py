@@ -11,7 +11,7 @@ import sample
 import sample_facets
 
 from hydrometer.errors import EvidenceCorruptError, EvidenceError, EvidenceVersionError
-from hydrometer.report.json_report import from_json, json_schema, to_json, write
+from hydrometer.report.json_report import from_json, json_schema, to_json, write, write_file
 
 
 @pytest.mark.parametrize(
@@ -112,3 +112,9 @@ def test_a_report_fits_the_published_schema_and_a_changed_one_does_not() -> None
     assert not validator.is_valid({**plain, "verdict": "fine"})
     assert not validator.is_valid({**plain, "extra": 1})
     assert not validator.is_valid({key: value for key, value in plain.items() if key != "spec"})
+
+
+@pytest.mark.parametrize("name", [".", "/", ""])
+def test_a_folder_is_no_file_to_write(name: str) -> None:
+    with pytest.raises(EvidenceError, match="is a folder: name a file in it"):
+        write_file(Path(name), "text")

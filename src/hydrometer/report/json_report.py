@@ -115,8 +115,11 @@ def write_file(path: Path, content: str) -> Path:
     """Write a file whole or not at all, and its folder if it is not there; return its path.
 
     Raises:
-        EvidenceError: The folder cannot be written.
+        EvidenceError: The folder cannot be written, or the path is one.
     """
+    if path.is_dir():
+        msg = f"{path} is a folder: name a file in it"
+        raise EvidenceError(msg)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace(path, content)
