@@ -16,6 +16,7 @@
         |-- EvidenceVersionError             written by a newer version
         |-- EvidenceCorruptError             a digest does not match its content
         |-- BundleError                      a bundle that is unsafe, damaged or changed: names the file in it
+        |   `-- BundleConflictError          another result of the same models and settings is there already
         `-- RegistryError                    the registry's database is down, or holds something else
 
 An invalid *setup* (two models that were not asked the same thing) is not an error: it is the verdict
@@ -109,7 +110,11 @@ class EvidenceCorruptError(EvidenceError):
 
 
 class BundleError(EvidenceError):
-    """A bundle that is unsafe, damaged or changed, or that another audit of the same id contradicts."""
+    """A bundle that is unsafe, damaged or changed."""
+
+
+class BundleConflictError(BundleError):
+    """Another audit of the same id, with another result, is there already; it stays."""
 
 
 class RegistryError(EvidenceError):

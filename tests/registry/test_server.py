@@ -13,6 +13,7 @@ from many import made
 from commands import hydrometer
 from hydrometer.canon import canonical_json, to_plain
 from hydrometer.errors import BundleError, RegistryError, UsageError
+from hydrometer.registry.bundle import open_bundle
 from hydrometer.registry.entry import entry_of
 from hydrometer.registry.naming import slug
 from hydrometer.result import Verdict
@@ -158,6 +159,17 @@ def test_a_bundle_is_checked_and_kept_and_a_forged_one_is_refused(
     assert database.find({}).total == 1
 
 
+def test_another_result_under_the_same_id_is_a_conflict(database: Database, bundle: Path) -> None:
+    client = client_of(make_app(database))
+    key = {"Authorization": f"Bearer {database.new_token('ann')}"}
+    known = open_bundle(bundle)
+    database.add(entry_of(known.result, "sha256:other"), b"{}", b"zip")
+    answer = client.post("/api/audits", content=bundle.read_bytes(), headers=key)
+    assert answer.status_code == 409
+    assert "hold different results" in answer.json()["error"]
+    assert database.file(known.manifest.audit, "bundle") == b"zip"
+
+
 def test_limits(database: Database, bundle: Path) -> None:
     client = client_of(make_app(database, Settings(reads=3, upload=1000)))
     key = {"Authorization": f"Bearer {database.new_token('ann')}"}
@@ -192,6 +204,10 @@ def test_pages_and_the_api_of_the_server(database: Database) -> None:
         assert client.get(path).status_code == 404, path
     assert client.get("/index.html?page=-1").status_code == 400
     assert client.get("/memory.html?memory=lots").status_code == 400
+    put(database, "of unknown size", size="")
+    assert "61 of 62 audits" in client.get("/memory.html?memory=").text
+    for path in ("/index.html?q=%00", "/models/%00.html", "/api/audits/%00.json"):
+        assert client.get(path).status_code in (200, 400, 404), path
 
 
 def test_a_database_that_is_down_is_said_to_be(tmp_path: Path, bundle: Path) -> None:
@@ -216,8 +232,18 @@ def test_a_database_that_is_down_is_said_to_be(tmp_path: Path, bundle: Path) -> 
 def test_urls_that_cannot_be_used() -> None:
     with pytest.raises(UsageError, match="give sqlite:///FILE"):
         Database("nonsense")
+    with pytest.raises(UsageError, match="give sqlite:///FILE"):
+        Database("postgresql://ann:secret@host:port/x")
     with pytest.raises(RegistryError, match="cannot be used"):
         Database("postgresql://nobody@127.0.0.1:1/none")
+
+
+def test_numbers_that_no_server_can_use(tmp_path: Path) -> None:
+    for option, number in (("--port", "99999"), ("--upload", "0"), ("--reads", "-1"), ("--writes", "0")):
+        answer = hydrometer("registry", "serve", str(tmp_path), option, number, cwd=tmp_path)
+        assert answer.returncode == 2, option
+        assert option in answer.stderr
+        assert "Traceback" not in answer.stderr
 
 
 def test_tokens_on_the_command_line(tmp_path: Path) -> None:

@@ -183,6 +183,8 @@ def test_the_feed_is_atom_with_absolute_addresses(site: Path) -> None:
         assert entry.findtext("a:id", namespaces=space).startswith("urn:hydrometer:audit:")
         assert entry.find("a:link", space).get("href").startswith("https://example.org/registry/models/")
     assert "<entry" not in feed([])
+    odd = "".join(map(chr, (0, 1, 0x0B, 0x1F, 0x7F, 0xFFFE, 0xFFFF)))
+    ET.fromstring(feed([entry_of(made(f"a{odd}b"), "")]).encode())
 
 
 def test_a_site_is_replaced_whole_and_nothing_else_is(tmp_path: Path) -> None:

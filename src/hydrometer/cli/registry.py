@@ -47,10 +47,10 @@ def serve(
     folder: Place = Path(),
     database: Url = "",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8077,
-    upload: Annotated[int, typer.Option(help="Megabytes of a bundle at most.")] = 64,
-    reads: Annotated[int, typer.Option(help="Requests per minute and address.")] = 600,
-    writes: Annotated[int, typer.Option(help="Uploads per hour and token.")] = 60,
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8077,
+    upload: Annotated[int, typer.Option(help="Megabytes of a bundle at most.", min=1)] = 64,
+    reads: Annotated[int, typer.Option(help="Requests per minute and address.", min=1)] = 600,
+    writes: Annotated[int, typer.Option(help="Uploads per hour and token.", min=1)] = 60,
 ) -> None:
     """Serve a registry: everybody reads, and bundles of whoever has a token are taken in once they were checked."""
     opened = _open(folder, database)

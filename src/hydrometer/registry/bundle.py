@@ -30,7 +30,7 @@ from typing import IO
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hydrometer.canon import FILE_TAG, canonical_json
-from hydrometer.errors import BundleError, EvidenceError
+from hydrometer.errors import BundleConflictError, BundleError, EvidenceError
 from hydrometer.outcomes import Status
 from hydrometer.registry.files import write_pages
 from hydrometer.registry.naming import audit_id, audit_name
@@ -215,9 +215,9 @@ def unpack(bundle: Opened, out: Path) -> Path:
     return folder
 
 
-def conflict(audit: str, first: str, second: str) -> BundleError:
+def conflict(audit: str, first: str, second: str) -> BundleConflictError:
     """Return the error of two audits with one id and different content."""
-    return BundleError(
+    return BundleConflictError(
         f"audit {audit}: {first} and {second} hold different results of the same models and settings; "
         "neither is changed: keep one of them"
     )

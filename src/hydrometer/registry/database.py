@@ -83,7 +83,7 @@ class Database:
         try:
             # An idle connection that broke is found before it is used, so that a restart of the server heals itself.
             self._engine = sa.create_engine(url, pool_pre_ping=True)
-        except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError) as error:
+        except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError, ValueError) as error:
             msg = f"database {url.partition('@')[0].partition('://')[0]!r}: {error}; give sqlite:///FILE or postgresql://..."
             raise UsageError(msg) from error
         with _errors():
@@ -256,6 +256,10 @@ def _errors() -> Iterator[None]:
         yield
     except sa.exc.IntegrityError:
         raise
+    except sa.exc.DataError as error:
+        # PostgreSQL takes no NUL in a text: whoever asks for one is wrong, and the database is not down.
+        msg = "a value that the database cannot hold: ask for plain text"
+        raise UsageError(msg) from error
     except sa.exc.SQLAlchemyError as error:
         cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         msg = f"the database of the registry cannot be used ({cause[:200]}): nothing was changed, try again later"

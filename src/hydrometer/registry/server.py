@@ -17,7 +17,7 @@ from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from hydrometer.errors import BundleError, EvidenceError, RegistryError, UsageError
+from hydrometer.errors import BundleConflictError, EvidenceError, RegistryError, UsageError
 from hydrometer.registry.checking import check_apart
 from hydrometer.registry.database import Database
 from hydrometer.registry.naming import slug
@@ -215,9 +215,8 @@ def _add_upload(app: FastAPI, database: Database, settings: Settings) -> None:
                 return await run_in_threadpool(_take, database, path, writer, settings.seconds)
         except RegistryError:
             raise
-        except (BundleError, EvidenceError) as error:
-            conflict = "hold different results" in str(error)
-            return _error(request, 409 if conflict else 422, str(error))
+        except EvidenceError as error:
+            return _error(request, 409 if isinstance(error, BundleConflictError) else 422, str(error))
         finally:
             busy.release()
 
@@ -245,7 +244,8 @@ def _take(database: Database, path: Path, writer: str, seconds: int) -> Response
 def _list(database: Database, request: Request, *, memory: bool) -> Response:
     chosen, number = _chosen(request)
     if memory:
-        chosen = {"memory": "24", "free": "2", **chosen}
+        # An emptied field asks for what fits all the same: what has no known size is never listed here.
+        chosen = {"free": "2", **chosen, "memory": chosen.get("memory") or "24"}
     found = database.find(chosen, offset=(number - 1) * PAGE_ROWS, limit=PAGE_ROWS, largest=memory)
     everything = database.find({}, limit=0).total
 

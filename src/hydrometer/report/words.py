@@ -40,8 +40,9 @@ STATUS_WORDS = {
     Status.ITEM_INVALID: "item invalid",
 }
 
-# C0 and C1 controls (a terminal obeys some of them) and halves of surrogate pairs (no encoder takes them).
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+# C0 and C1 controls (a terminal obeys some of them), halves of surrogate pairs (no encoder takes them), and the two
+# that no XML holds.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 # Direction controls: in one line of a table they would turn the cells around them.
 _DIRECTIONS = re.compile(r"[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
