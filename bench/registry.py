@@ -116,8 +116,8 @@ def live(folder: Path) -> None:
         return
     database = Database(f"sqlite:///{folder / 'bench.sqlite'}")
     for source in find_sources(folder / "audits")[0]:
-        result, content = read_source(source)
-        database.add(entry_of(result, content), source.path.read_bytes(), b"")
+        result, content, report = read_source(source)
+        database.add(entry_of(result, content), report, b"")
     client = TestClient(make_app(database, Settings(reads=100_000)))
     for path in ("/index.html", "/index.html?q=qwopus&verdict=worse&capability=reasoning", "/memory.html?memory=24&free=2",
                  "/api/audits.json?base=gemma-4-12.2B-Instruct", "/bases.html"):  # fmt: skip

@@ -59,36 +59,36 @@ def find_sources(folder: Path) -> tuple[list[Source], list[LeftOut]]:
     return sources, half
 
 
-def read_source(source: Source) -> tuple[AuditResult, str]:
-    """Return the result of an audit and the digest of its `report.json`; of a bundle, once all of its digests fit.
+def read_source(source: Source) -> tuple[AuditResult, str, bytes]:
+    """Return the result of an audit, and digest and bytes of its `report.json`; of a bundle, once all digests fit.
 
     Raises:
         EvidenceError: It cannot be read, or is from a newer version, or damaged.
     """
     if source.bundle:
         bundle = open_bundle(source.path)
-        return bundle.result, bundle.content
+        return bundle.result, bundle.content, bundle.report
     try:
         body = source.path.read_bytes()
     except OSError as error:
         msg = f"cannot read {source.path}: {error.strerror or error}"
         raise EvidenceError(msg) from error
-    return from_json(body), FILE_TAG + sha256(body).hexdigest()
+    return from_json(body), FILE_TAG + sha256(body).hexdigest(), body
 
 
 def take(source: Source, out: Path) -> Entry | str:
     """Write the report of one audit into a new folder and return its entry, or why it could not be taken."""
     try:
-        result, content = read_source(source)
+        result, content, body = read_source(source)
+        entry = entry_of(result, content)
         out.mkdir(parents=True)
         write_pages(result, out)
-        body = open_bundle(source.path).report if source.bundle else source.path.read_bytes()
         (out / JSON_NAME).write_bytes(body)
     except HydrometerError as error:
         return str(error)
     except OSError as error:
         return f"{error.strerror or error}"
-    return entry_of(result, content)
+    return entry
 
 
 def settle(

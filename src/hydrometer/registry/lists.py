@@ -66,21 +66,25 @@ class Options:
 def row_of(entry: Entry) -> Row:
     """Return what a list shows of an entry."""
     tokens = entry.tokens
-    run = RUNS[entry.run]
-    if entry.run == "either" and entry.shorter:
-        run = "either; the distillation is shorter"
     return Row(
         entry=entry,
         badge=BADGES[entry.verdict],
         parameters=billions(entry.student.parameters),
         memory=gigabytes(entry.student),
         tokens=f"x{tokens.ratio:.2f}" if tokens else words.NONE,
-        run=run,
+        run=run_words(entry),
         date=entry.created[:10],
         chips=tuple((row.name, BADGES[row.verdict]) for row in entry.capabilities),
         model_page=f"models/{slug(entry.student.name)}.html",
         base_page=f"bases/{slug(entry.base.name)}.html",
     )
+
+
+def run_words(entry: Entry) -> str:
+    """Return which of a pair to run, in words."""
+    if entry.run == "either" and entry.shorter:
+        return "either; the distillation is shorter"
+    return RUNS[entry.run]
 
 
 def options_of(entries: Iterable[Entry]) -> Options:
@@ -132,7 +136,7 @@ def packed(entries: Sequence[Entry]) -> dict[str, Any]:
                 "".join(verdicts.get(name, "-") for name in capabilities),
                 entry.created[:10],
                 entry.tokens and round(entry.tokens.ratio, 2),
-                number(RUNS[entry.run] if not (entry.run == "either" and entry.shorter) else row_of(entry).run),
+                number(run_words(entry)),
             ]
         )
     return {
