@@ -3,6 +3,7 @@
 import importlib
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
@@ -17,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from commands import hydrometer
 from hydrometer.behaviours.registry import BEHAVIOURS
 from hydrometer.detects import ENOUGH, MATRIX, TOLERATED, Detection, load_matrix
+from hydrometer.items import Thinking
 from hydrometer.report.detects_text import markdown, summary
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -118,23 +120,34 @@ def test_alarms_on_the_clean_pair_turn_a_row_red(measuring: ModuleType) -> None:
     assert not found.shown
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Beside other tests, two threads train a small model at a tenth of the speed of one."""
+    torch = importlib.import_module("torch")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.torch
 @pytest.mark.skipif(find_spec("torch") is None, reason="needs the hf extra")
+@pytest.mark.usefixtures("one_thread")
 def test_a_fault_in_a_real_model_is_seen(
     measuring: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Another end token in the configuration; two pupils that know little more than when a reply is over."""
+    """Another end token in the configuration of a pupil that knows little more than when a reply is over."""
     pupils, school = (importlib.import_module(name) for name in ("detect_pupils", "detect_school"))
-    facts = [row for row in school.table() if row.kind == "facts"][:24]
+    facts = [row for row in school.table() if row.kind == "facts"][:16]
     monkeypatch.setattr(school, "table", lambda: facts)
     monkeypatch.setattr(school, "SIZES", {"facts": 16})
-    monkeypatch.setattr(pupils, "PUPILS", 2)
     monkeypatch.setattr(pupils, "_folder", lambda: tmp_path)
-    for name in ("taught", "unharmed"):
-        monkeypatch.setattr(pupils, name, cache(getattr(pupils, name).__wrapped__))
+    monkeypatch.setattr(pupils, "taught", cache(pupils.taught.__wrapped__))
     plant = next(plant for plant in pupils.real_plants() if plant.key == "real_eos")
-    found = measuring.measure(plant, seeds=1, clean=1)
+    # The same pupil in 8 bits is one of the usual clean students; another pupil would have to be trained.
+    clean = replace(plant, healthy=lambda base, folder, _: school.rounded(base, folder))
+    found = measuring.measure(clean, seeds=1, clean=1)
     assert (found.seen, found.alarms) == (1, 0)
-    # The same configuration on the clean side: the row must go red.
-    harmed = measuring.measure(replace(plant, healthy=plant.make), seeds=1, clean=1)
-    assert harmed.alarms == 1
+    # The same configuration on the clean side: that is an alarm.
+    harmed = replace(plant, healthy=plant.make).audit(0, tmp_path, Thinking.DEFAULT, clean=True)
+    assert plant.seen(harmed)
