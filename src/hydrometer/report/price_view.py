@@ -64,7 +64,7 @@ def build_prices(
         return ()
     top = common_top([found[price.capability].estimate for price in drawn])
     ends = [abs(math.log2(end)) for p in drawn for end in (p.low, p.ratio, p.high) if 0 < end < words.UNBOUNDED_RATIO]
-    reach = min(max(_LEAST, *(math.ceil(end) for end in ends)), _MOST)
+    reach = min(max([_LEAST, *(math.ceil(end) for end in ends)]), _MOST)
     return tuple(
         _chart(found[price.capability], price, margin, top, reach, number) for number, price in enumerate(drawn)
     )
