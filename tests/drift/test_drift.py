@@ -13,12 +13,14 @@ from rich.console import Console
 
 from hydrometer.api import audit, environment
 from hydrometer.catalog import open_reader
+from hydrometer.drift.reading import make_rows
 from hydrometer.drift.replies import StoredReply, as_passages, stored_replies
 from hydrometer.drift.result import DriftResult, to_json
 from hydrometer.drift.run import drift
 from hydrometer.drift.summary import heat, mean
 from hydrometer.drift.texts import Passage, from_file, neutral
 from hydrometer.engines.base import EngineSettings
+from hydrometer.engines.reading import Tokens
 from hydrometer.errors import ModelError, UsageError
 from hydrometer.items import Message, Thinking
 from hydrometer.outcomes import Completion
@@ -253,3 +255,39 @@ def test_where_a_reply_thinks_is_marked() -> None:
     assert [plain.span(at) for at in (0, 4, 5)] == ["prompt", "prompt", "answer"]
     with pytest.raises(ModelError, match="chat template"):
         as_passages([], None)
+
+
+def test_bits_are_per_byte_that_is_predicted_whatever_the_window() -> None:
+    class Letters:
+        """Reads a letter at a time, with nothing before a text."""
+
+        begin = ()
+        vocabulary = 256
+
+        def tokens(self, text: str) -> Tokens:
+            return Tokens(tuple(text.encode()), tuple(range(len(text))))
+
+    text = Passage(name="t", group="g", text="abcdefghi")
+    for window in (1, 2, 4, 8, 9):
+        rows = make_rows(Letters(), [text, text], window)  # type: ignore[arg-type]
+        predicted = [text.text[row.starts[0] : row.end] for row in rows]
+        assert [len(part) for part in predicted] == [len(row.starts) for row in rows]
+
+
+def test_a_tokenizer_larger_than_the_model_is_one_line(tiny: Path, tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    folder = tmp_path / "larger"
+    shutil.copytree(tiny, folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens([f"zz{n}zz" for n in range(2000)])
+    tokenizer.save_pretrained(folder)
+    for base, student in ((tiny, folder), (folder, folder)):
+        with pytest.raises(ModelError, match="outside of"):
+            drift(
+                str(base),
+                str(student),
+                passages=[Passage(name="t", group="g", text="so zz1999zz it is")],
+                settings=EngineSettings(threads=1),
+                environment=environment(),
+            )

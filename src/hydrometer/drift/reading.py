@@ -18,7 +18,7 @@ WINDOW = 512
 
 REPLY_WINDOW = 4096
 BATCH = 2048
-FLOOR_ROW, FLOOR_PIECE = 128, 48
+FLOOR_TOKENS, FLOOR_ROW, FLOOR_PIECE = 1024, 128, 48
 # The floor holds the logits of a whole row at once, so rows are short; the second time they come in other pieces.
 
 _PIECE = 1 << 24
@@ -33,34 +33,41 @@ class Row:
         document: Number of the document.
         ids: Token ids, with what the tokenizer puts before a text.
         starts: Place in the document's text of each token but the first, which nothing predicts.
-        first: Place at which its text begins.
+        end: Place behind its last token.
     """
 
     document: int
     ids: tuple[int, ...]
     starts: tuple[int, ...]
-    first: int
+    end: int
 
 
 def make_rows(reader: Reader, passages: Sequence[Passage], window: int) -> list[Row]:
-    """Cut documents into rows of at most `window` tokens, every token predicted at most once."""
+    """Cut documents into rows of at most `window` tokens, every token predicted at most once.
+
+    Raises:
+        ModelError: The tokenizer knows tokens that the model does not.
+    """
     rows: list[Row] = []
     for number, passage in enumerate(passages):
         ids, starts = reader.tokens(passage.text)
         begin = reader.begin
+        if (largest := max((*begin, *ids), default=0)) >= reader.vocabulary:
+            msg = f"token {largest} of {passage.name!r} lies outside of the {reader.vocabulary} that the model knows"
+            raise ModelError(f"{msg}: the tokenizer belongs to another model")
         if begin and ids[:1] == begin:
             ids, starts = ids[1:], starts[1:]
         elif passage.prompt:
             # A chat template writes it out itself where it is wanted.
             begin = ()
-        step = window - len(begin)
+        step = max(1, window - len(begin))
         for at in range(0, len(ids), step):
             own = slice(at, at + step)
             row = Row(
                 document=number,
                 ids=(*begin, *ids[own]),
                 starts=starts[own][0 if begin else 1 :],
-                first=starts[at],
+                end=starts[at + step] if at + step < len(starts) else len(passage.text),
             )
             if row.starts:
                 rows.append(row)
@@ -110,7 +117,7 @@ def read_pair(
         EngineError: A model failed, or gives logits that are no numbers.
     """
     width = min(base.vocabulary, student.vocabulary)
-    piece = max(1, min(BATCH, _PIECE // max(base.vocabulary, student.vocabulary)))
+    piece = _piece(base, student)
     parts: list[TokenDrift] = []
     kept: list[Row] = []
     seen = 0
@@ -127,11 +134,7 @@ def read_pair(
             raise EngineError(msg)
         kept += batch
         done(len(wanted))
-    return Read(
-        tokens=join_tokens(parts),
-        documents=np.concatenate([np.full(len(row.starts), row.document) for row in kept]),
-        starts=np.concatenate([np.array(row.starts) for row in kept]),
-    )
+    return _joined(parts, kept)
 
 
 def in_step(left: Iterator[Singles], right: Iterator[Singles]) -> Iterator[tuple[Singles, Singles]]:
@@ -147,8 +150,8 @@ def in_step(left: Iterator[Singles], right: Iterator[Singles]) -> Iterator[tuple
 def floor(reader: Reader, rows: Sequence[Row], *, threads: int, done: Callable[[int], None]) -> Read:
     """Compare a model with itself: each row computed alone, then beside another one and in smaller pieces."""
     parts = []
-    piece = max(1, min(BATCH, _PIECE // reader.vocabulary))
-    for row in (_shortened(row) for row in rows):
+    piece = _piece(reader)
+    for row in rows:
         filler = row.ids[: max(2, len(row.ids) // 2)]
         wanted = np.array(row.ids[1:])
         # One after the other: a model that is read twice at a time has one window for both.
@@ -159,22 +162,39 @@ def floor(reader: Reader, rows: Sequence[Row], *, threads: int, done: Callable[[
             parts.append(_compared(left, right, wanted[at : at + len(left)], start=at, threads=threads))
             at += len(left)
         done(len(wanted))
-    return Read(
-        tokens=join_tokens(parts),
-        documents=np.concatenate([np.full(len(row.starts), row.document) for row in map(_shortened, rows)]),
-        starts=np.concatenate([np.array(row.starts) for row in map(_shortened, rows)]),
-    )
+    return _joined(parts, rows)
+
+
+def floor_rows(rows: Sequence[Row]) -> list[Row]:
+    """Return short rows for the floor: evenly over all, about `FLOOR_TOKENS` tokens."""
+    total = sum(min(len(row.starts), FLOOR_ROW) for row in rows)
+    return [_shortened(row) for row in rows[:: max(1, total // FLOOR_TOKENS)]]
 
 
 def _shortened(row: Row) -> Row:
+    if len(row.starts) <= FLOOR_ROW:
+        return row
     kept = len(row.ids) - len(row.starts) + FLOOR_ROW
-    return replace(row, ids=row.ids[:kept], starts=row.starts[:FLOOR_ROW])
+    return replace(row, ids=row.ids[:kept], starts=row.starts[:FLOOR_ROW], end=row.starts[FLOOR_ROW])
+
+
+def _joined(parts: Sequence[TokenDrift], rows: Sequence[Row]) -> Read:
+    return Read(
+        tokens=join_tokens(parts),
+        documents=np.concatenate([np.full(len(row.starts), row.document) for row in rows]),
+        starts=np.concatenate([np.array(row.starts) for row in rows]),
+    )
+
+
+def _piece(*readers: Reader) -> int:
+    """Rows of logits taken at once."""
+    return max(1, min(BATCH, _PIECE // max(reader.vocabulary for reader in readers)))
 
 
 def read_alone(reader: Reader, rows: Sequence[Row], *, done: Callable[[int], None]) -> tuple[float, int]:
     """Return the log-probability that one model gives to all rows, and the number of tokens."""
     total, count = 0.0, 0
-    piece = max(1, min(BATCH, _PIECE // reader.vocabulary))
+    piece = _piece(reader)
     for batch in batches(rows):
         wanted = np.concatenate([np.array(row.ids[1:]) for row in batch])
         at = 0
@@ -199,9 +219,6 @@ def _logprobs(logits: Singles, wanted: Ints) -> Floats:
 
 
 def _compared(left: Singles, right: Singles, wanted: Ints, *, start: int, threads: int) -> TokenDrift:
-    if len(wanted) and int(wanted.max()) >= left.shape[1]:
-        msg = f"token {int(wanted.max())} of a text lies outside of the {left.shape[1]} logits that both models give"
-        raise ModelError(msg)
     try:
         return compare_tokens(left, right, wanted, start=start, threads=threads)
     except ValueError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,12 +13,12 @@ import numpy as np
 
 from hydrometer.catalog import open_reader
 from hydrometer.drift.reading import (
-    FLOOR_ROW,
     REPLY_WINDOW,
     WINDOW,
     Read,
     Row,
     floor,
+    floor_rows,
     make_rows,
     read_alone,
     read_pair,
@@ -34,7 +35,6 @@ from hydrometer.provenance import Environment
 from hydrometer.refs import parse_ref
 from hydrometer.spec import ModelRef
 
-FLOOR_TOKENS = 1024
 PLACES = 10
 _BEFORE = 40
 
@@ -111,7 +111,7 @@ class _Run:
         base, student = self._readers
         done = self._bar("read with both models", rows)
         read = read_pair(base, student, rows, threads=self._threads, done=done)
-        again = _some(rows)
+        again = floor_rows(rows)
         done = self._bar("read with the base again", again)
         itself = floor(base, again, threads=self._threads, done=done)
         size = self._bytes(rows)
@@ -191,20 +191,7 @@ class _Run:
 
     def _bytes(self, rows: Sequence[Row]) -> int:
         """Bytes of text that the rows predict: from the place of a row's first predicted token to its end."""
-        total = 0
-        for row, following in zip(rows, [*rows[1:], None], strict=True):
-            text = self._texts[row.document].text
-            same = following is not None and following.document == row.document
-            end = following.first if following is not None and same else len(text)
-            total += len(text[row.starts[0] : end].encode())
-        return total
+        return sum(len(self._texts[row.document].text[row.starts[0] : row.end].encode()) for row in rows)
 
     def _cut(self, rows: Sequence[Row]) -> int:
-        documents = [row.document for row in rows]
-        return sum(documents.count(d) > 1 for d in set(documents))
-
-
-def _some(rows: Sequence[Row]) -> list[Row]:
-    """Rows for the floor: evenly over all, about `FLOOR_TOKENS` tokens."""
-    total = sum(min(len(row.starts), FLOOR_ROW) for row in rows)
-    return list(rows[:: max(1, total // FLOOR_TOKENS)])
+        return sum(parts > 1 for parts in Counter(row.document for row in rows).values())
