@@ -3,7 +3,7 @@
     python bench/registry.py [--audits 1000] [--keep DIR]
 
 One audit of two scripted models is run; the others are copies of it with other models, numbers and dates, so that each
-has a report of the usual length (293 items) and its own place in every list.
+has a whole report and its own place in every list.
 """
 
 from __future__ import annotations
