@@ -116,7 +116,10 @@ def evidence_of(report: Path) -> Path:
     for folder in (report.parent, report.parent.parent):
         if (folder / EVIDENCE).is_file():
             return folder / EVIDENCE
-    msg = f"no {EVIDENCE} beside {report.parent}: keep reports and evidence together"
+    msg = (
+        f"no {EVIDENCE} beside {report.parent}: without the raw replies it could not be checked; "
+        "keep reports and evidence together"
+    )
     raise EvidenceError(msg)
 
 

@@ -38,7 +38,7 @@ from hydrometer.report.html import HTML_NAME, render_html
 from hydrometer.report.json_report import JSON_NAME, from_json
 from hydrometer.result import AuditResult
 from hydrometer.store import EVIDENCE, Row, Store
-from hydrometer.verify import find_reports, load_report
+from hydrometer.verify import evidence_of, find_reports, load_report
 from hydrometer.version import __version__
 
 FORMAT, FORMAT_VERSION = "hydrometer bundle", 1
@@ -122,11 +122,7 @@ def write_bundle(folder: Path, target: Path | None = None) -> tuple[Path, str]:
     """
     report = find_reports(folder)[0]
     result = load_report(report)
-    evidence = next((p for p in (report.parent, report.parent.parent) if (p / EVIDENCE).is_file()), None)
-    if evidence is None:
-        msg = f"no {EVIDENCE} beside {report.parent}: a bundle without the raw replies could not be checked"
-        raise EvidenceError(msg)
-    with Store(evidence / EVIDENCE, read_only=True) as store:
+    with Store(evidence_of(report), read_only=True) as store:
         rows = "".join(f"{canonical_json(row)}\n" for row in store.rows(*_wanted(result)))
     contents = {
         JSON_NAME: report.read_bytes(),
