@@ -173,7 +173,7 @@ class LlamaReader(ClosingEngine):
         # Places in bytes first: a token may end inside a character.
         ends = np.cumsum([len(self._bytes(token)) for token in found]) if found else np.zeros(0, dtype=np.int64)
         if count < 0 or (found and ends[-1] != len(data)):
-            msg = f"{self._ref.text!r}: its tokens do not add up to the text: give another text"
+            msg = f"{self._ref.text!r}: its tokens do not add up to the text: give another text, or read hf:MODEL"
             raise EngineError(msg)
         chars = np.cumsum([0] + [(byte & 0xC0) != 0x80 for byte in data])
         return Tokens(found, tuple(int(chars[at]) for at in (0, *ends[:-1])) if found else ())
