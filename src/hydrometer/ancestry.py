@@ -69,7 +69,7 @@ def _finder(
                 return Step(parents=parents, word=trace(side, sides[1]).word)
         for path in (Path(name), home.parent / name.rstrip("/").rpartition("/")[2]):
             # A name on a stranger's card is no place to look in, unless a model lies there.
-            if path != home and path.is_dir() and (path / "config.json").is_file():
+            if path != home and _holds_model(path):
                 return _opened(str(path), sides[1])
         if name.count("/") != 1 or name.startswith((".", "/")):
             return Step(missing="no such folder")
@@ -78,6 +78,13 @@ def _finder(
         return _opened(f"{HUB}{name}", sides[1])
 
     return look_up
+
+
+def _holds_model(path: Path) -> bool:
+    try:
+        return (path / "config.json").is_file()
+    except OSError:  # such as a name that is longer than any file's
+        return False
 
 
 def _opened(reference: str, student: Inventory) -> Step:

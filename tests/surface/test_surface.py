@@ -187,6 +187,15 @@ def test_a_card_that_is_only_wrong_is_a_remark(base: Path, student: Path) -> Non
     assert found.exit_code == 0
 
 
+@pytest.mark.parametrize("name", ["\u00e9" * 200, "owner/" + "\u00e9" * 190, "Notes"])
+def test_a_name_on_a_card_that_is_no_model_is_not_looked_into(name: str, base: Path, student: Path) -> None:
+    (student.parent / "Notes").mkdir()
+    (student / "README.md").write_text(f"---\nbase_model: {name}\n---\n", encoding="utf-8")
+    chain = next(q for q in inspect(str(base), str(student), quick=True).questions if q.name == "chain")
+    assert chain.answer == "not testable from files"
+    assert "cannot be followed" in chain.text
+
+
 def test_the_table_of_fixtures_is_in_the_document() -> None:
     text = (Path(__file__).parents[2] / "docs" / "inspect.md").read_text(encoding="utf-8")
     assert all(f"| {fixture.name} |" in text for fixture in FIXTURES)
