@@ -18,6 +18,7 @@ from hydrometer.result import AuditResult, Verdict
 from hydrometer.run import Runner
 from hydrometer.spec import AuditSpec
 from hydrometer.store import Store
+from hydrometer.tasks.base import Task
 
 HERE = Environment(hydrometer="0", python="3", platform="test", packages={})
 
@@ -63,6 +64,19 @@ def test_both_models_get_the_same_requests(tmp_path: Path) -> None:
     digests = [sorted(r.digest for r in world.asked[side]) for side in ("base", "student")]
     assert digests[0] == digests[1]
     assert len(set(digests[0])) == 45
+
+
+def test_items_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    items = Task.items
+
+    def counted(self: Task, number: int, seed: int) -> object:
+        made.append(self.name)
+        return items(self, number, seed)
+
+    monkeypatch.setattr(Task, "items", counted)
+    run(World(), tmp_path)
+    assert sorted(made) == ["adding", "choosing"]
 
 
 def test_nothing_is_asked_twice(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from hydrometer.facets import budget_points, cut_replies
 from hydrometer.items import Decoding, Item, Message, Request
 from hydrometer.outcomes import Completion, Finish, Grade, Status
 from hydrometer.pairing import Scores, answered, counted
-from hydrometer.plan import make_plan
+from hydrometer.plan import draw_items, make_plan
 from hydrometer.planning import read_pilot
 from hydrometer.progress import Silent
 from hydrometer.provenance import Environment
@@ -120,7 +120,7 @@ def test_a_clean_pair_is_equivalent_and_its_items_stay_visible(tmp_path: Path) -
 def test_no_look_cuts_a_cluster_and_the_first_has_thirty_pairs() -> None:
     entries = make_plan(
         AuditSpec(base=REF["base"], student=REF["student"]),
-        {Twins(): 301, Neighbour(): 100},
+        draw_items({Twins(): 301, Neighbour(): 100}, 0),
         base_decoding=Decoding(),
         student_decoding=Decoding(),
         choice_method="",

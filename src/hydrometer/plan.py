@@ -70,9 +70,19 @@ def cost(entries: Sequence[Entry]) -> Cost:
     return Cost(len(entries), len(asked), sum(cap for _, cap in asked.values()), typical)
 
 
+def draw_items(tasks: Mapping[Task, int], seed: int) -> dict[Task, tuple[Item, ...]]:
+    """Return the items of each task, as many as asked for; long texts take seconds to make, so once in an audit.
+
+    Args:
+        tasks: Tasks with the number of items of each.
+        seed: Seed of the items.
+    """
+    return {task: tuple(task.items(_whole(task, number), seed)) for task, number in tasks.items()}
+
+
 def make_plan(
     spec: AuditSpec,
-    tasks: Mapping[Task, int],
+    items: Mapping[Task, Sequence[Item]],
     *,
     base_decoding: Decoding,
     student_decoding: Decoding,
@@ -83,7 +93,7 @@ def make_plan(
 
     Args:
         spec: The audit's spec.
-        tasks: Tasks with the number of items of each.
+        items: Tasks with the items of each, as `draw_items` returns them.
         base_decoding: Sampling settings of the base.
         student_decoding: Sampling settings of the student.
         choice_method: How choices are scored, the same for both models.
@@ -97,8 +107,8 @@ def make_plan(
             base=_request(spec, item, messages, _drawn(task, base_decoding), task.method or choice_method),
             student=_request(spec, item, messages, _drawn(task, student_decoding), task.method or choice_method),
         )
-        for task, number in tasks.items()
-        for item in task.items(_whole(task, number), spec.seed)
+        for task, own in items.items()
+        for item in own
         for messages in (described(item.messages) if describe_tools else item.messages,)
     )
 

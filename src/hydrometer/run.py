@@ -23,9 +23,9 @@ from hydrometer.files import FilesFound
 from hydrometer.floor import check_size, floor_findings, measure_floor, second_take, with_excess
 from hydrometer.grading import grader_name
 from hydrometer.inspected import file_findings, files_clause, look_at_files, with_files
-from hydrometer.items import Kind, Request, Thinking
+from hydrometer.items import Item, Kind, Request, Thinking
 from hydrometer.outcomes import Status
-from hydrometer.plan import SIDES, Entry, SideName, cost, make_plan, offers_tools
+from hydrometer.plan import SIDES, Entry, SideName, cost, draw_items, make_plan, offers_tools
 from hydrometer.preflight import check_thinking, compare_setups, is_valid
 from hydrometer.progress import Progress, Sight
 from hydrometer.provenance import Environment, ModelIdentity
@@ -116,13 +116,15 @@ class Runner:
         """
         created, self._clock = datetime.now(UTC), time.perf_counter()
         self._files = look_at_files(self.spec, self._progress)
-        items = (i for t, n in self.tasks.items() if t not in self._absent for i in t.items(n, self.spec.seed))
-        self._settings = replace(self._settings, window=window.needed(items, self.spec.max_tokens))
+        present = {task: number for task, number in self.tasks.items() if task not in self._absent}
+        items = draw_items(present, self.spec.seed)
+        drawn = (item for own in items.values() for item in own)
+        self._settings = replace(self._settings, window=window.needed(drawn, self.spec.max_tokens))
         with ExitStack() as stack:
             teacher = self._teacher(stack)
             base, student = self._pair(stack)
             setup = self._compare(base, student)
-            plan = self._plan(setup)
+            plan = self._plan(setup, items)
             entries, whole = ([e for e in plan if e.task.corpus is corpus] for corpus in (False, True))
             setup = replace(setup, findings=(*setup.findings, *window.misfits(plan, _window(setup))))
             evidence = Evidence()
@@ -240,9 +242,9 @@ class Runner:
         crossed = self.spec.template is TemplatePolicy.CROSSED
         return (*self.spec.allow, "template") if crossed else self.spec.allow
 
-    def _plan(self, setup: Setup) -> tuple[Entry, ...]:
-        present = {t: n for t, n in self.tasks.items() if t not in self._absent}
-        usable = {t: n for t, n in present.items() if t.kind is not Kind.CHOICES or t.method or _best(setup)}
+    def _plan(self, setup: Setup, items: Mapping[Task, Sequence[Item]]) -> tuple[Entry, ...]:
+        present = {t: own for t, own in items.items() if t not in self._absent}
+        usable = {t: own for t, own in present.items() if t.kind is not Kind.CHOICES or t.method or _best(setup)}
         if all(task.corpus for task in usable):
             alone = "what is measured over all items together stands beside verdicts: add a task with scores per item"
             why = alone if usable else next(iter(self._absent.values()), "")

@@ -25,7 +25,7 @@ from hydrometer.errors import UsageError
 from hydrometer.grading import grade_completion
 from hydrometer.items import Decoding, Item, Kind, Request
 from hydrometer.outcomes import Completion, Finish, Grade, Status
-from hydrometer.plan import make_plan
+from hydrometer.plan import draw_items, make_plan
 from hydrometer.spec import AuditSpec, ModelRef
 from hydrometer.tasks.base import Task
 from hydrometer.verify import verify_folder
@@ -45,7 +45,7 @@ def requests_of(task: Task) -> list[tuple[Item, Request]]:
     spec = AuditSpec(base=REF, student=REF)
     own = {task: task.limit}
     hot = Decoding(temperature=1.0)
-    plan = make_plan(spec, own, base_decoding=hot, student_decoding=hot, choice_method="letters")
+    plan = make_plan(spec, draw_items(own, spec.seed), base_decoding=hot, student_decoding=hot, choice_method="letters")
     return [(entry.item, entry.base) for entry in plan]
 
 
