@@ -15,7 +15,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: while it lasts, a loop runs in this thread, and no other can be started.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     """A headless Chromium of this machine; tests that ask for it are skipped, with the reason, where there is none."""
     api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")

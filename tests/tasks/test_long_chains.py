@@ -75,6 +75,6 @@ def test_a_megabyte_is_read_in_a_moment() -> None:
             "Answer: " * 120_000,
             "Move disk 1 from Peg 1 to Peg 2\n" * 30_000,
         ):
-            start = time.process_time()
+            start = time.thread_time()
             TASK.grade(item, bait)
-            assert time.process_time() - start < 1.5
+            assert time.thread_time() - start < 1.5
