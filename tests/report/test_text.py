@@ -10,6 +10,7 @@ import sample_facets
 from rich.console import Console
 from rich.text import Text
 
+from hydrometer.report import inspection_text
 from hydrometer.report.text import print_report
 from hydrometer.result import AuditResult
 
@@ -114,3 +115,10 @@ def test_hostile_names_of_behaviours_do_not_break_the_terminal(hostile: str) -> 
     text = printed(sample_facets.full(behaviours=(loop,), cuts=(cut,)), 80)
     assert not {"\x1b", "\x07", "\x00", "\u202e"} & set(text)
     assert all(len(line) <= 80 for line in text.splitlines() if not line.startswith("Report"))
+
+
+def test_a_line_of_an_inspection_holds_no_command_for_the_terminal() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=80)
+    inspection_text._line(console, "licence mit\x1b]0;title\x07\x1b[2J", "", plain=False)
+    assert "\x1b]" not in console.file.getvalue()  # type: ignore[attr-defined]
+    assert "\x1b[2J" not in console.file.getvalue()  # type: ignore[attr-defined]

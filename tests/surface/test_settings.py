@@ -112,3 +112,14 @@ def test_gemmas_rope_by_kind_of_layer() -> None:
 def test_nonsense_is_no_answer(config: dict[str, Any]) -> None:
     student = SettingsSide(gguf=False, config=config, generation={})
     assert compare_settings(student, student).answer == "not testable from files"
+
+
+def test_numbers_larger_than_any_float_are_compared_and_strange_marks_escaped() -> None:
+    huge = 10**400
+    cut = replace(FOLDER, tokenizer_config={"model_max_length": huge})
+    assert not faults(cut, cut)
+    assert "temperature" in str(faults(FOLDER, generation(temperature=huge)))
+    turned = text(rope_parameters={**ROPE, "rope_type": "\x1b[31mx\ny"})
+    said = " ".join(finding.text for finding in compare_settings(turned, FOLDER).findings)
+    assert "x1b" in said
+    assert said.isprintable()

@@ -115,6 +115,27 @@ def test_without_the_library_it_is_not_known(qwen: dict[str, Any], monkeypatch: 
     assert "hydrometer[surface]" in topic.text
 
 
+def test_a_tokenizer_that_the_library_refuses_is_not_known_and_no_cure_is_named(
+    qwen: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = copy.deepcopy(qwen)
+    table["model"]["byte_fallback"] = True
+    monkeypatch.setattr(module, "run_child", lambda kind, work: {"unsafe": "ends the process"})
+    (finding,) = [f for f in compare_tokenizers(read(qwen), read(table)).findings if f.answer == "insufficient"]
+    assert "cannot read one of them" in finding.text
+    assert "pip install" not in finding.text
+    assert "byte_fallback" in str(finding.student)
+
+
+def test_a_line_break_inside_a_merge_is_no_further_merge(qwen: dict[str, Any]) -> None:
+    table = copy.deepcopy(qwen)
+    table["model"]["merges"] = ["\n \n", "a b"]
+    gguf = of_gguf({**as_gguf(qwen), "tokenizer.ggml.merges": ["\n \n", "a b"]})
+    assert gguf is not None
+    assert read(table).merges == gguf.merges
+    assert gguf.merges.count("\n") == 1
+
+
 def test_more_tokens_are_no_loss(qwen: dict[str, Any]) -> None:
     table = copy.deepcopy(qwen)
     table["added_tokens"].append({**table["added_tokens"][0], "content": "<new>", "id": 900})

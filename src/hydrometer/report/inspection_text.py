@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hydrometer.inspection import Inspection, Side, lineage_words
+from hydrometer.report import words
 from hydrometer.report.files_view import TITLES
 from hydrometer.report.terminal import ASCII_HEAD, STYLES, in_ascii, is_plain
 
@@ -59,7 +60,9 @@ def beside_lines(result: Inspection, name: str) -> Iterator[str]:
 
 
 def _line(console: Console, text: str, style: str, *, plain: bool) -> None:
-    shown = in_ascii(text) if plain else text
+    # What stands in a stranger's files must not reach the terminal as a command.
+    safe = words.block(text).replace("\n", " ")
+    shown = in_ascii(safe) if plain else safe
     indent = len(shown) - len(shown.lstrip())
     for part in Text(shown.lstrip(), style=style).wrap(console, max(20, console.width - indent)):
         part.rstrip()

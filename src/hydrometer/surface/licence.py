@@ -21,7 +21,7 @@ def licence_of(files: SurfaceFiles) -> str:
     given = str(next(iter(listed(front.get("license"))), "") or inside or "")
     name = str(front.get("license_name") or files.config.get("general.license.name") or "")
     given = name if given.lower() == "other" and name else given
-    return given.strip().lower()[:80]
+    return "".join(mark for mark in given.strip().lower() if mark.isprintable())[:80]
 
 
 def compare_licences(base: SurfaceFiles, student: SurfaceFiles) -> Topic:

@@ -210,7 +210,7 @@ def _window(base: SettingsSide, student: SettingsSide) -> Iterator[Finding]:
         else:
             yield Finding(name="context", answer="confirmed", text=f"a window of {b:,} tokens", **values)
     limits = [side.tokenizer_config.get("model_max_length") for side in (base, student)]
-    a, b = (int(v) if isinstance(v, int | float) and math.isfinite(v) and v < _ENDLESS else 0 for v in limits)
+    a, b = (int(v) if isinstance(v, int | float) and 0 < v < _ENDLESS else 0 for v in limits)
     if 0 < b < a:
         text = f"the tokenizer cuts texts at {b:,} tokens, the base's at {a:,}"
         yield Finding(name="tokenizer's limit", answer="contradicted", text=text, base=f"{a:,}", student=f"{b:,}")
@@ -240,7 +240,9 @@ def _inner(config: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _equal(a: Any, b: Any) -> bool:
     numbers = [isinstance(value, int | float) and not isinstance(value, bool) for value in (a, b)]
-    return math.isclose(a, b, rel_tol=1e-4) if all(numbers) else bool(a == b)
+    # Whole numbers in JSON may be larger than any float.
+    near = all(numbers) and max(abs(a), abs(b)) < _ENDLESS
+    return math.isclose(a, b, rel_tol=1e-4) if near else bool(a == b)
 
 
 def _shown(values: Mapping[str, Any]) -> str:
@@ -253,4 +255,5 @@ def _word(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     text = ", ".join(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    text = text if len(text) <= 60 else f"{text[:57]}..."
+    return text if text.isprintable() else quoted(text)

@@ -57,7 +57,8 @@ def _vocabulary(base: Vocabulary, student: Vocabulary) -> Finding:
         moved = [token for token in moved if not _same_spelling(token, spelt.get(base.ids[token], ""))]
     extra = [token for token in student.ids if token not in base.ids]
     if across:
-        extra = [token for token in extra if student.ids[token] > max(base.ids.values(), default=0)]
+        last = max(base.ids.values(), default=0)
+        extra = [token for token in extra if student.ids[token] > last]
     values = {"base": f"{len(base.ids):,} tokens", "student": f"{len(student.ids):,} tokens"}
     if moved:
         gone = sum(token not in student.ids for token in moved)
@@ -137,10 +138,14 @@ def _steps(base: Vocabulary, student: Vocabulary) -> Iterator[Finding]:
 
 
 def _probed(base: Vocabulary, student: Vocabulary, names: str, first: str) -> Finding:
-    values = {"base": _short(base.steps.get(first)), "student": _short(student.steps.get(first))}
+    written = [{"model": side.settings, **side.steps}.get(first) for side in (base, student)]
+    values = {"base": _short(written[0]), "student": _short(written[1])}
     ours, theirs = _encoded(base), _encoded(student)
     if ours is None or theirs is None:
-        text = f"written in another way: {names}; pip install 'hydrometer[surface]' to see whether it does the same"
+        cure = "pip install 'hydrometer[surface]' to see whether it does the same"
+        if find_spec("tokenizers") is not None:
+            cure = "the tokenizers library cannot read one of them, so whether it does the same is not known"
+        text = f"written in another way: {names}; {cure}"
         return Finding(name="steps", answer="insufficient", text=text, **values)
     differ = [text for text, a, b in zip(PROBES, ours, theirs, strict=True) if a != b]
     answer: Answer = "contradicted" if differ else "confirmed"

@@ -121,7 +121,7 @@ def of_gguf(metadata: Mapping[str, Any]) -> Vocabulary | None:
         form="gguf",
         kind=" ".join(str(rule[key]) for key in ("model", "pre") if rule[key]),
         ids=ids,
-        merges="\n".join(str(merge) for merge in merges) if isinstance(merges, list) else "",
+        merges="\n".join(_merge(merge) for merge in merges) if isinstance(merges, list) else "",
         added={},
         settings={key: value for key, value in rule.items() if value is not None},
     )
@@ -135,10 +135,9 @@ def _ids(vocabulary: Any) -> dict[str, int]:
 
 
 def _merge(merge: Any) -> str:
-    if not isinstance(merge, list):
-        return str(merge)
-    # Converters to GGUF write a blank inside a half of a pair as its visible twin.
-    return " ".join(str(part).replace(" ", "Ġ") for part in merge)
+    # Converters to GGUF write a blank inside a half of a pair as its visible twin; a line break parts merges here.
+    text = " ".join(str(part).replace(" ", "Ġ") for part in merge) if isinstance(merge, list) else str(merge)
+    return text.replace("\n", "Ċ")
 
 
 def _step(step: Any) -> Any:
