@@ -261,7 +261,7 @@ def _edit(
     )
     if depth == "glance" and edit.kind == "none" and _side(student).nbytes <= SURE:
         # Whatever stands on "the same" must not stand on a sample.
-        return find_edit(base, student, pairing, full=True)
+        return find_edit(base, student, pairing, full=True, advance=advance)
     return edit
 
 
