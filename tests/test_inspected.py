@@ -14,12 +14,13 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import hydrometer
+from hydrometer.errors import UnreadableModelError
 from hydrometer.files import FilesFound
-from hydrometer.inspected import file_findings, files_clause, look_at_files, with_files
+from hydrometer.inspected import file_findings, files_clause, look_at_files, refuse_harm, with_files
 from hydrometer.progress import Silent
 from hydrometer.refs import parse_ref
 from hydrometer.result import AuditResult, Finding, Standing, Verdict
-from hydrometer.spec import AuditSpec
+from hydrometer.spec import AuditSpec, TemplatePolicy
 from hydrometer.verify import verify_folder
 from tiny_models import build_tiny
 
@@ -185,6 +186,41 @@ def test_an_audit_against_the_wrong_base_asks_nothing(wrong_base: tuple[AuditRes
     assert "the student does not come from this base" in result.headline
     assert "--allow lineage" in result.headline
     assert not verify_folder(out).problems
+
+
+LOOPS = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
+
+
+def test_a_harmful_template_stops_the_audit_that_would_render_it(tiny: Make, tmp_path: Path) -> None:
+    """Nothing is rendered by the one that would not end; under the base's template the same student is audited."""
+    student = edited(tiny("llama", 0), tmp_path / "s", nudge)
+    (Path(student) / "chat_template.jinja").write_text(LOOPS)
+    asked: dict[str, Any] = {"tasks": ["knowledge_facts"], "items": 2, "out": tmp_path / "out"}
+    with pytest.raises(UnreadableModelError) as refused:
+        hydrometer.audit(tiny("llama", 0), student, **asked)
+    assert "chat_template.jinja takes too much computing time" in str(refused.value)
+    assert str(refused.value).endswith("--template base renders both with the base's")
+    result = hydrometer.audit(tiny("llama", 0), student, template="base", **asked)
+    assert result.items
+    assert result.files is not None
+    assert [result.files.answer(name) for name in ("template safety", "lineage")] == ["unsafe", "confirmed"]
+    assert [f.standing for f in result.findings if f.aspect == "template safety"] == [Standing.NOTE]
+
+
+@pytest.mark.parametrize(
+    ("unsafe", "policy", "cure"),
+    [
+        (("base",), "own", "--template student"), (("base",), "base", "--template student"), (("base",), "student", ""),
+        (("base", "student"), "2x2", "--chat-template FILE"), (("student",), "base", ""), ((), "own", ""),
+    ],
+)  # fmt: skip
+def test_only_a_template_that_would_be_rendered_stops_an_audit(unsafe: tuple[str, ...], policy: str, cure: str) -> None:
+    seen = FilesFound(unsafe=unsafe)
+    if not cure:
+        return refuse_harm(seen, TemplatePolicy(policy))
+    with pytest.raises(UnreadableModelError, match=cure):
+        refuse_harm(seen, TemplatePolicy(policy))
+    return None
 
 
 def test_verify_sees_a_setup_that_was_made_comparable(wrong_base: tuple[AuditResult, Path], tmp_path: Path) -> None:

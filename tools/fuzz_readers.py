@@ -89,8 +89,9 @@ class Memory:
         """Return an empty config."""
         return {} if name == "config.json" else None
 
-    def names(self) -> list[str]:
+    def names(self, inside: str = "") -> list[str]:
         """Return no names."""
+        del inside
         return []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +18,8 @@ from hydrometer.surface.answers import Topic
 from hydrometer.surface.chain import Step, declared, follow, is_meant, names_of
 from hydrometer.surface.files import SurfaceFiles, read_surface
 from hydrometer.surface.pins import pin_base
+
+_PLAIN = re.compile(r"(?!\.)[\w.-]{1,200}")
 
 
 def pin_to_the_day(base: ModelRef, student: ModelRef) -> tuple[ModelRef, str]:
@@ -67,10 +70,10 @@ def _finder(
             if is_meant(name, names_of(ref.text)):
                 parents = declared(read_surface(ref, side.source, tokenizer=False))
                 return Step(parents=parents, word=trace(side, sides[1]).word)
-        for path in (Path(name), home.parent / name.rstrip("/").rpartition("/")[2]):
-            # A name on a stranger's card is no place to look in, unless a model lies there.
-            if path != home and _holds_model(path):
-                return _opened(str(path), sides[1])
+        # A path on a stranger's card is followed nowhere, not even from here: its last part may be a folder beside.
+        last = name.rstrip("/").rpartition("/")[2]
+        if _PLAIN.fullmatch(last) and (path := home.parent / last) != home and _holds_model(path):
+            return _opened(str(path), sides[1])
         if name.count("/") != 1 or name.startswith((".", "/")):
             return Step(missing="no such folder")
         if not online:

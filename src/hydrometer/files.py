@@ -36,6 +36,7 @@ class FilesFound:
         whole: Whether those are all values of both models.
         cells: The map of weights, as far as they were compared.
         seconds: Time that it took.
+        unsafe: Sides, `base` and `student`, whose chat template must not be rendered.
     """
 
     skipped: str = ""
@@ -46,6 +47,7 @@ class FilesFound:
     whole: bool = False
     cells: tuple[WeightCell, ...] = ()
     seconds: float = 0.0
+    unsafe: tuple[str, ...] = ()
 
     @property
     def same(self) -> bool:

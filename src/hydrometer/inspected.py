@@ -14,12 +14,12 @@ from pathlib import Path
 
 from hydrometer.checkpoint.opening import HUB
 from hydrometer.checkpoint.weightmap import weight_map
-from hydrometer.errors import HydrometerError
+from hydrometer.errors import HydrometerError, UnreadableModelError
 from hydrometer.files import FilesFound
 from hydrometer.inspection import Depth, Inspection, has_files, inspect_models
 from hydrometer.progress import Progress
 from hydrometer.result import Finding, Standing
-from hydrometer.spec import AuditSpec, ModelRef
+from hydrometer.spec import AuditSpec, ModelRef, TemplatePolicy
 
 _SCRIPTED = ("fake", "replay", "traces")
 _COPIES = ("cast", "quantised copy")
@@ -55,6 +55,28 @@ def look_at_files(spec: AuditSpec, progress: Progress) -> FilesFound | None:
     return _carried(found, time.perf_counter() - start)
 
 
+def refuse_harm(found: FilesFound | None, policy: TemplatePolicy) -> None:
+    """Stop before a chat template that does harm is rendered for the first time.
+
+    Args:
+        found: What was read.
+        policy: Whose template renders the requests.
+
+    Raises:
+        UnreadableModelError: One that would be used is unsafe.
+    """
+    lenders: dict[TemplatePolicy, tuple[str, ...]] = {
+        TemplatePolicy.BASE: ("base",), TemplatePolicy.STUDENT: ("student",),
+    }  # fmt: skip
+    used = lenders.get(policy, ("base", "student"))
+    if found is None or not set(found.unsafe) & set(used):
+        return
+    safe = next((side for side in ("base", "student") if side not in found.unsafe), "")
+    cure = f"--template {safe} renders both with the {safe}'s" if safe else "--chat-template FILE names another"
+    msg = f"nothing was asked: {found.text('template safety')}, or audit it without that template: {cure}"
+    raise UnreadableModelError(msg)
+
+
 def file_findings(
     found: FilesFound | None, references: tuple[str, str], allow: Collection[str]
 ) -> tuple[Finding, ...]:
@@ -71,7 +93,7 @@ def file_findings(
     rows += [
         (question.name, Standing.NOTE, question.text)
         for question in found.questions
-        if question.name != "lineage" and question.answer == "contradicted"
+        if question.name != "lineage" and question.answer in ("contradicted", "unsafe")
     ]
     base, student = references
     return tuple(
@@ -149,6 +171,7 @@ def _carried(found: Inspection, seconds: float) -> FilesFound:
         whole=bool(changes) and found.alike and all(change.compared == change.elements for change in changes),
         cells=weight_map(edit) if edit else (),
         seconds=seconds,
+        unsafe=found.surface.unsafe,
     )
 
 

@@ -46,7 +46,7 @@ LARGE = 2_000_000_000
 """Bytes of a pair from which several processes read it."""
 _NEARER = 0.5
 """A candidate at less than this share of the claimed base's distance is the nearer ancestor."""
-_STATUS = {"confirmed": 0, "contradicted": 10, "insufficient": 11}
+_STATUS = {"confirmed": 0, "contradicted": 10, "insufficient": 11, "unsafe": 12}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,12 +102,12 @@ class Inspection:
     def verdict(self) -> Answer:
         """The worst of the answers that files can give."""
         answers = {question.answer for question in self.questions}
-        worst: tuple[Answer, ...] = ("contradicted", "insufficient")
+        worst: tuple[Answer, ...] = ("unsafe", "contradicted", "insufficient")
         return next((word for word in worst if word in answers), "confirmed")
 
     @property
     def exit_code(self) -> int:
-        """0 confirmed, 10 contradicted, 11 insufficient."""
+        """0 confirmed, 10 contradicted, 11 insufficient, 12 unsafe."""
         return _STATUS[self.verdict]
 
 
@@ -176,7 +176,7 @@ def inspect_models(
         refs = [start, *refs[1:]]
         with ExitStack() as stack:
             sides = [take_inventory(stack.enter_context(closing(open_source(ref))), ref.text) for ref in refs]
-            # First of all: a file that is built to do harm ends the inspection at once.
+            # First of all: files built to do harm end the inspection at once, all but templates.
             surface = _surface(refs, sides, pinned, quick=depth in ("quick", "glance"))
             return _inspect(sides, surface, _files(refs[1]), progress or Silent(), depth, workers)
     except ModelError as error:

@@ -22,7 +22,7 @@ from hydrometer.errors import UsageError
 from hydrometer.files import FilesFound
 from hydrometer.floor import check_size, floor_findings, measure_floor, second_take, with_excess
 from hydrometer.grading import grader_name
-from hydrometer.inspected import file_findings, files_clause, look_at_files, with_files
+from hydrometer.inspected import file_findings, files_clause, look_at_files, refuse_harm, with_files
 from hydrometer.items import Item, Kind, Request, Thinking
 from hydrometer.outcomes import Status
 from hydrometer.plan import SIDES, Entry, SideName, cost, draw_items, make_plan, offers_tools
@@ -116,6 +116,8 @@ class Runner:
         """
         created, self._clock = datetime.now(UTC), time.perf_counter()
         self._files = look_at_files(self.spec, self._progress)
+        if not self._settings.chat_template:
+            refuse_harm(self._files, self.spec.template)
         present = {task: number for task, number in self.tasks.items() if task not in self._absent}
         items = draw_items(present, self.spec.seed)
         drawn = (item for own in items.values() for item in own)

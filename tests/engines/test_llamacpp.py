@@ -397,6 +397,21 @@ def deviation(ours: list[list[float]], theirs: list[list[float]]) -> float:
 
 
 @pytest.mark.bundled
+def test_llama_cpp_never_runs_the_template_of_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It tries a template while it loads, outside of every limit: a loop in one and the audit hangs."""
+    native = importlib.import_module("xllamacpp")
+    given = []
+
+    def stopped(params: Any) -> None:
+        given.append(params.chat_template)
+        raise RuntimeError("enough was seen")
+
+    monkeypatch.setattr(native, "Server", stopped)
+    with pytest.raises(ModelError, match="enough was seen"):
+        open_model(ref(bundled()), SETTINGS)
+    assert given == ["{{ messages[0]['content'] }}"]
+
+
 @pytest.mark.torch
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")

@@ -157,8 +157,6 @@ def test_two_gguf_files_and_a_folder_with_one(base: Path, tmp_path: Path) -> Non
 
 
 HOSTILE: dict[str, tuple[str, Callable[[Path], Any]]] = {
-    "bomb": ("takes too much computing time", lambda p: (p / "chat_template.jinja").write_text("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}")),
-    "reach": ("what the sandbox forbids", lambda p: (p / "chat_template.jinja").write_text("{{ ''.__class__.__mro__ }}")),
     "template no text": ("no text in UTF-8", lambda p: (p / "chat_template.jinja").write_bytes(b"\xff\xfe{{ x }}")),
     "tokenizer of 50 MB": ("too many", lambda p: (p / "tokenizer.json").write_bytes(b" " * 50_000_000)),
     "deep tokenizer": ("no valid JSON", lambda p: (p / "tokenizer.json").write_text("[" * 200_000)),
@@ -179,6 +177,69 @@ def test_hostile_files_end_in_one_line(name: str, base: Path, student: Path) -> 
     assert len(str(caught.value).splitlines()) == 1
 
 
+LOOPS = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
+REACH = "{{ ''.__class__.__mro__ }}"
+
+
+@pytest.mark.parametrize(
+    ("file", "source", "words"),
+    [
+        ("chat_template.jinja", LOOPS, "takes too much computing time"),
+        ("chat_template.jinja", REACH, "what the sandbox forbids"),
+        ("additional_chat_templates/tool_use.jinja", REACH, "what the sandbox forbids"),
+    ],
+)
+def test_a_harmful_template_is_one_answer_of_many(file: str, source: str, words: str, base: Path, student: Path) -> None:
+    (student / file).parent.mkdir(exist_ok=True)
+    (student / file).write_text(source)
+    seen = inspect(str(base), str(student))
+    assert seen.exit_code == 12
+    found = to_json(seen)
+    mine = {question["name"]: question for question in found["questions"]}
+    assert mine["template safety"]["answer"] == found["verdict"] == "unsafe"
+    assert file in mine["template safety"]["text"]
+    assert words in mine["template safety"]["text"]
+    assert [mine[name]["answer"] for name in ("lineage", "edit", "parts", "tokenizer", "settings")] == ["confirmed"] * 5
+    default = file == "chat_template.jinja"
+    assert mine["template"]["answer"] == ("not testable from files" if default else "confirmed")
+
+
+def named(folder: Path, **templates: str) -> None:
+    change(folder / "tokenizer_config.json", chat_template=[{"name": n, "template": t} for n, t in templates.items()])
+
+
+def test_templates_with_names_of_their_own_are_compared(base: Path, student: Path, tmp_path: Path) -> None:
+    """A list in the settings, a folder of files: two ways to write the same, and each template counts."""
+    origin = tmp_path / "origin"
+    shutil.copytree(base, origin)
+    tools = QWEN_TEMPLATE.replace("<think>", "<tool>")
+    named(origin, default=QWEN_TEMPLATE, tool_use=tools)
+    for folder in ("additional_chat_templates", "chat_templates"):
+        (student / folder).mkdir()
+        (student / folder / "tool_use.jinja").write_text(tools)
+        found = inspect(str(origin), str(student), quick=True)
+        assert answers(found)["template"] == "confirmed", found.surface.topics
+        (student / folder / "tool_use.jinja").write_text(QWEN_TEMPLATE)
+        found = inspect(str(origin), str(student), quick=True)
+        assert answers(found)["template"] == "contradicted"
+        assert "template tool_use: 13 of 14" in next(q.text for q in found.questions if q.name == "template")
+        (student / folder / "tool_use.jinja").unlink()
+    found = inspect(str(origin), str(student), quick=True)
+    assert "the base's template tool_use is gone" in next(q.text for q in found.questions if q.name == "template")
+
+
+@pytest.mark.parametrize("file", ["tokenizer_config.json", "chat_template.json"])
+def test_a_second_default_that_other_loaders_take(file: str, base: Path, student: Path) -> None:
+    assert (base / "chat_template.jinja").exists()
+    path = student / file
+    table = json.loads(path.read_text()) if path.exists() else {}
+    for source, answer in ((QWEN_TEMPLATE, "confirmed"), (QWEN_TEMPLATE.replace("<think>", "<thought>"), "contradicted")):
+        path.write_text(json.dumps({**table, "chat_template": source}))
+        found = inspect(str(base), str(student), quick=True)
+        assert answers(found)["template"] == answer
+    assert f"{file} holds another default" in next(q.text for q in found.questions if q.name == "template")
+
+
 def test_a_card_that_is_only_wrong_is_a_remark(base: Path, student: Path) -> None:
     (student / "README.md").write_bytes(b"---\nlicense: [\n---\n\xff\xfe broken\n")
     found = inspect(str(base), str(student), quick=True)
@@ -194,6 +255,25 @@ def test_a_name_on_a_card_that_is_no_model_is_not_looked_into(name: str, base: P
     chain = next(q for q in inspect(str(base), str(student), quick=True).questions if q.name == "chain")
     assert chain.answer == "not testable from files"
     assert "cannot be followed" in chain.text
+
+
+@pytest.mark.parametrize("name", ["org/parent", "../parent", "parent", "{}/parent", "org/..", "org/."])
+def test_a_path_on_a_card_is_followed_nowhere(
+    name: str, base: Path, student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Models lie where the path leads: from here, above, at the root. Only folders beside the student are looked at."""
+    here = tmp_path / "here" / "below"
+    for place in (here / "org" / "parent", here.parent / "parent", here / "parent"):
+        shutil.copytree(base, place)
+    shutil.copy(base / "config.json", tmp_path / "config.json")
+    (student / "README.md").write_text(f"---\nbase_model: {name.format(here)}\n---\n")
+    monkeypatch.chdir(here)
+    chain = next(q for q in inspect(str(base), str(student), quick=True).questions if q.name == "chain")
+    assert chain.answer == "not testable from files"
+    assert "by its tensors" not in chain.text
+    shutil.copytree(base, tmp_path / "parent")
+    beside = next(q for q in inspect(str(base), str(student), quick=True).questions if q.name == "chain")
+    assert ("is not known" in beside.text) is name.endswith("parent"), beside.text
 
 
 def test_the_table_of_fixtures_is_in_the_document() -> None:

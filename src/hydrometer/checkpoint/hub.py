@@ -43,6 +43,7 @@ class HubFolder:
         self.revision = revision or "main"
         self.endpoint = endpoint or None
         self.commit = ""
+        self._listed: list[str] | None = None
         headers = build_hf_headers(
             token=False if endpoint else None, library_name="hydrometer", library_version=__version__
         )
@@ -71,6 +72,8 @@ class HubFolder:
             EngineUnavailableError: The hub cannot be reached.
         """
         where = f"{self.label}/{name}"
+        if self._listed is not None and name not in self._listed:
+            return None
         try:
             raw = self._whole(name, where, most)
         except MissingFileError:
@@ -94,17 +97,22 @@ class HubFolder:
         self._pin(file.headers.get("x-repo-commit", ""))
         return file
 
-    def names(self) -> list[str]:
-        """Return the names of its files, empty if the hub does not tell."""
-        token = False if self.endpoint else None
-        try:
-            return sorted(
-                HfApi(self.endpoint, token=token).list_repo_files(
-                    self.repo, revision=self.commit or self.revision
-                )
-            )
-        except LOST:
-            return []
+    def names(self, inside: str = "") -> list[str]:
+        """Return the names of its files, or of those in a folder inside it; empty if the hub does not tell.
+
+        Once the list is there, a file that it does not name is not asked for any more.
+        """
+        found = self._listed
+        if found is None:
+            token = False if self.endpoint else None
+            try:
+                revision = self.commit or self.revision
+                found = sorted(HfApi(self.endpoint, token=token).list_repo_files(self.repo, revision=revision))
+            except LOST:
+                return []
+            self._listed = found if self.commit else None
+        start = f"{inside}/" if inside else ""
+        return [name.removeprefix(start) for name in found if name.startswith(start)]
 
     def _whole(self, name: str, where: str, most: int) -> bytes:
         url = self._url(name)

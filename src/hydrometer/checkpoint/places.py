@@ -62,8 +62,12 @@ class Folder(Protocol):
         """
         ...
 
-    def names(self) -> list[str]:
-        """Return the names of its files, for saying what is there instead of what is missing."""
+    def names(self, inside: str = "") -> list[str]:
+        """Return the names of its files, empty if that cannot be told.
+
+        Args:
+            inside: A folder in it, by its plain name; names are then those within.
+        """
         ...
 
 
@@ -118,9 +122,13 @@ class LocalFolder:
             file.prefetch([(0, head)])
         return file
 
-    def names(self) -> list[str]:
-        """Return the names of its files."""
-        return sorted(entry.name for entry in self.path.iterdir()) if self.path.is_dir() else []
+    def names(self, inside: str = "") -> list[str]:
+        """Return the names of its files, or of those in a folder inside it."""
+        path = self.path / inside
+        try:
+            return sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []
+        except OSError:
+            return []
 
     def find(self, name: str) -> Path | None:
         """Return the path of a regular file, None if there is none.

@@ -51,6 +51,7 @@ METHODS = ("continuation", "letters")
 _GPU = ("GGML_BACKEND_DEVICE_TYPE_GPU", "GGML_BACKEND_DEVICE_TYPE_IGPU")
 
 _CACHE_SHARE = 0.25
+_NO_TEMPLATE = "{{ messages[0]['content'] }}"
 _PATIENCE = 30.0
 _SAMPLING = {"temp": "temperature", "top_p": "top_p", "top_k": "top_k", "min_p": "min_p"}
 
@@ -356,6 +357,9 @@ def _start(
     params.kv_unified = False
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings.threads or os.cpu_count() or 1
     params.verbosity = -1
+    # Prompts are rendered here. Without one of its own llama.cpp tries the file's template while it loads, with no
+    # limit on time: one loop in a stranger's file and nothing ever answers.
+    params.chat_template = _NO_TEMPLATE
     params.cache_ram_mib = 0
     # A trial run at load is for speed tests; models are also opened only to learn who they are.
     params.warmup = False

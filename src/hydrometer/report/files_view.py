@@ -16,6 +16,7 @@ TITLES = {
 """Questions as they are shown; others under their own name."""
 
 _ANSWERS: dict[Answer, tuple[str, str]] = {
+    "unsafe": ("worse", "✕"),
     "confirmed": ("better", "✓"),
     "contradicted": ("worse", "✕"),
     "insufficient": ("not-enough", "?"),

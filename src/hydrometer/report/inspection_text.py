@@ -16,6 +16,7 @@ from hydrometer.report.files_view import TITLES
 from hydrometer.report.terminal import ASCII_HEAD, STYLES, in_ascii, is_plain
 
 _COLOURS = {
+    "unsafe": STYLES["worse"],
     "confirmed": STYLES["better"],
     "contradicted": STYLES["worse"],
     "insufficient": STYLES["not-enough"],

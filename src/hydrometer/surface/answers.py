@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Answer = Literal["confirmed", "contradicted", "insufficient", "not testable from files"]
+Answer = Literal["unsafe", "confirmed", "contradicted", "insufficient", "not testable from files"]
 
-WORST: tuple[Answer, ...] = ("contradicted", "insufficient", "confirmed", "not testable from files")
+WORST: tuple[Answer, ...] = ("unsafe", "contradicted", "insufficient", "confirmed", "not testable from files")
 """The order in which one answer outweighs others; what files cannot tell outweighs nothing."""
 _SHOWN = 6
 """Findings that an answer in words names."""
@@ -57,7 +57,7 @@ class Topic:
     """One question about the files around the weights.
 
     Attributes:
-        name: `tokenizer`, `template`, `settings`, `chain`, `licence` or `recipe`.
+        name: `tokenizer`, `template`, `template safety`, `settings`, `chain`, `licence` or `recipe`.
         answer: The verdict word.
         text: The answer in words, with the value that decides it.
         findings: What was compared.

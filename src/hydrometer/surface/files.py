@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from hydrometer.canon import digest_text
 from hydrometer.checkpoint.cards import check_card, split_card
 from hydrometer.checkpoint.gguf_source import GgufSource
 from hydrometer.checkpoint.opening import HUB, locate, locate_adapter
@@ -15,6 +14,7 @@ from hydrometer.checkpoint.source import TensorSource
 from hydrometer.errors import CardError, ModelError
 from hydrometer.spec import ModelRef
 from hydrometer.surface.settings import SettingsSide
+from hydrometer.surface.templates import DEFAULT, NamedTemplate, of_folders, of_metadata
 from hydrometer.surface.vocabulary import Vocabulary, digest_bytes, of_gguf, of_json
 
 CARD = "README.md"
@@ -24,7 +24,6 @@ _RECIPES = (
 )  # fmt: skip
 _SUFFIXES = (".yaml", ".yml", ".py", ".ipynb")
 _MAX_TEXT, _MAX_TEXTS = 4_000_000, 24
-_NAMED_TEMPLATE = "default"
 _T = TypeVar("_T")
 
 
@@ -39,7 +38,7 @@ class SurfaceFiles:
         generation: `generation_config.json`, None without one.
         tokenizer_config: `tokenizer_config.json`.
         special: Special tokens by name, as texts.
-        template: Source of the chat template, `""` without one.
+        templates: The chat templates, the default first if there is one.
         vocabulary: The tokenizer, None if there is none or it was not read.
         texts: Card and training files by name, as texts.
         front: The card's front matter.
@@ -53,12 +52,17 @@ class SurfaceFiles:
     generation: Mapping[str, Any] | None = None
     tokenizer_config: Mapping[str, Any] = field(default_factory=dict, repr=False)
     special: Mapping[str, str] = field(default_factory=dict)
-    template: str = field(default="", repr=False)
+    templates: tuple[NamedTemplate, ...] = ()
     vocabulary: Vocabulary | None = None
     texts: Mapping[str, str] = field(default_factory=dict, repr=False)
     front: Mapping[str, Any] = field(default_factory=dict, repr=False)
     owner: bool = True
     remarks: tuple[str, ...] = ()
+
+    @property
+    def template(self) -> str:
+        """Source of the chat template that is taken unless another is asked for, `""` without one."""
+        return next((one.source for one in self.templates if one.name == DEFAULT), "")
 
     @property
     def family(self) -> str:
@@ -104,15 +108,13 @@ def read_surface(
     shared = {"label": ref.text, "texts": texts, "front": front, "remarks": (*remarks, *more)}
     header = _header(source)
     if header is not None:
-        return _of_gguf(header.metadata, header.special, header.chat_template, shared)
+        return _of_gguf(header.metadata, header.special, shared)
     return _of_folder(folders, source.config, shared, vocabulary=tokenizer, known=known)
 
 
-def _of_gguf(
-    metadata: Mapping[str, Any], special: Mapping[str, str], template: str, shared: dict[str, Any]
-) -> SurfaceFiles:
+def _of_gguf(metadata: Mapping[str, Any], special: Mapping[str, str], shared: dict[str, Any]) -> SurfaceFiles:
     return SurfaceFiles(
-        gguf=True, config=metadata, special=special, template=template,
+        gguf=True, config=metadata, special=special, templates=of_metadata(metadata),
         vocabulary=of_gguf(metadata), **shared,
     )  # fmt: skip
 
@@ -127,7 +129,7 @@ def _of_folder(
 ) -> SurfaceFiles:
     tokenizer_config = _first(folders, lambda folder: folder.json("tokenizer_config.json"))
     special_map = _first(folders, lambda folder: folder.json("special_tokens_map.json"))
-    template = _template(folders, tokenizer_config or {})
+    templates = of_folders(folders, tokenizer_config or {})
     name, raw = "tokenizer.json", None
     if vocabulary:
         raw = _first(folders, lambda folder: folder.read(name, json_limit(name)))
@@ -138,9 +140,9 @@ def _of_folder(
         generation=_first(folders, lambda folder: folder.json("generation_config.json")),
         tokenizer_config=tokenizer_config or {},
         special=_special(tokenizer_config or {}, special_map or {}),
-        template=template,
+        templates=templates,
         vocabulary=_vocabulary(raw, where, known) if raw is not None else None,
-        owner=bool(tokenizer_config or raw or template),
+        owner=bool(tokenizer_config or raw or templates),
         **shared,
     )
 
@@ -149,22 +151,6 @@ def _vocabulary(raw: bytes, where: str, known: Vocabulary | None) -> Vocabulary:
     if known is not None and known.digest == digest_bytes(raw):
         return known
     return of_json(parse_json(raw, "tokenizer.json", where), raw)
-
-
-def _template(folders: list[Folder], tokenizer_config: Mapping[str, Any]) -> str:
-    for folder in folders:
-        raw = folder.read("chat_template.jinja", json_limit("chat_template.jinja"))
-        if raw is not None:
-            try:
-                return raw.decode("utf-8")
-            except UnicodeDecodeError as error:
-                msg = f"{folder.label}/chat_template.jinja: no text in UTF-8: download it again"
-                raise ModelError(msg) from error
-    source = tokenizer_config.get("chat_template")
-    if isinstance(source, list):
-        named = [row for row in source if isinstance(row, Mapping)]
-        source = next((row.get("template") for row in named if row.get("name") == _NAMED_TEMPLATE), "")
-    return source if isinstance(source, str) else ""
 
 
 def _special(*tables: Mapping[str, Any]) -> dict[str, str]:
@@ -220,7 +206,6 @@ def _front(texts: dict[str, str], where: str) -> tuple[Mapping[str, Any], list[s
 class _Header:
     metadata: Mapping[str, Any]
     special: dict[str, str]
-    chat_template: str
 
 
 def _header(source: TensorSource) -> _Header | None:
@@ -230,7 +215,7 @@ def _header(source: TensorSource) -> _Header | None:
         return None
     header = base.header
     named = {"bos_token": header.bos_token, "eos_token": header.eos_token}
-    return _Header(header.metadata, {k: v for k, v in named.items() if v}, header.chat_template)
+    return _Header(header.metadata, {k: v for k, v in named.items() if v})
 
 
 def _first(folders: list[Folder], look: Callable[[Folder], _T | None]) -> _T | None:
@@ -239,8 +224,3 @@ def _first(folders: list[Folder], look: Callable[[Folder], _T | None]) -> _T | N
         if found is not None:
             return found
     return None
-
-
-def template_digest(files: SurfaceFiles) -> str:
-    """Return the identity of a template with the tokens that it may name."""
-    return digest_text(repr((files.template.strip(), sorted(files.special.items()))))

@@ -47,18 +47,18 @@ def render_fixtures(source: str, special: Mapping[str, str], label: str) -> Rend
     Args:
         source: The Jinja source.
         special: Values of names such as `bos_token`.
-        label: Name of the model, for messages.
+        label: How messages name the template.
 
     Raises:
         ModelError: The template is unsafe: without end, of a size that no template has, or out of the sandbox.
     """
     if len(source) > LARGEST:
-        msg = f"{label}: a chat template of {len(source):,} characters: do not use this model"
+        msg = f"{label} has {len(source):,} characters: do not use this model"
         raise ModelError(msg)
     answer = run_child("render", {"source": source, "special": dict(special), "lint": True})
     if "unsafe" in answer:
         why = show(str(answer["unsafe"]))[1:-1]
-        msg = f"{label}: its chat template {why}: do not use this model"
+        msg = f"{label} {why}: do not use this model"
         raise ModelError(msg)
     rows = answer["rows"]
     return Rendered(

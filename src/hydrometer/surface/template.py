@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hydrometer.surface.answers import Answer, Finding, Topic, quoted, topic
 from hydrometer.surface.fixtures import FIXTURES, REPLY, RESULT, SYSTEM, USER
 from hydrometer.surface.rendering import Rendered
+from hydrometer.surface.templates import DEFAULT, OTHER_DEFAULTS
 from hydrometer.templates.dialects import Dialect, dialect_of, opens_thinking
 
 _EMPTY = re.compile(r"(<think>\s*</think>|<\|channel>thought\s*<channel\|>|\[THINK\]\s*\[/THINK\])\s*\Z")
@@ -56,21 +57,22 @@ def family_dialect(family: str) -> Dialect:
     return next((dialect for start, dialect in _DIALECTS if family.startswith(start)), Dialect.NONE)
 
 
-def compare_templates(base: TemplateSide, student: TemplateSide) -> Topic:
+def compare_templates(base: TemplateSide, student: TemplateSide, named: Sequence[Finding] = ()) -> Topic:
     """Compare two chat templates.
 
     Args:
         base: That of the base.
         student: That of the student.
+        named: What was found of their other templates.
     """
     ours, theirs = base.rendered, student.rendered
     if theirs is None:
         if ours is None or not student.owner:
             why = "neither has a chat template" if ours is None else "no tokenizer files, so no chat template"
-            return topic("template", [], why)
+            return topic("template", named, why)
         text = "the base has a chat template, the student has none"
-        return topic("template", [Finding(name="rendering", answer="contradicted", text=text)], "")
-    findings = [*_dialect(base, student), *_behaviour(theirs)]
+        return topic("template", [Finding(name="rendering", answer="contradicted", text=text), *named], "")
+    findings = [*_dialect(base, student), *_behaviour(theirs), *named]
     if ours is not None:
         findings = [
             *_prefill(ours, theirs), *_knobs(ours, theirs), *_tools(ours, theirs), *_system(ours, theirs),
@@ -79,9 +81,40 @@ def compare_templates(base: TemplateSide, student: TemplateSide) -> Topic:
     return topic("template", findings, "the base has no chat template to compare with")
 
 
-def _rendering(ours: Rendered, theirs: Rendered) -> Iterator[Finding]:
+def compare_named(base: Mapping[str, Rendered], student: Mapping[str, Rendered]) -> Iterator[Finding]:
+    """Compare the templates beside the defaults: one for tools, one for the processor, another default.
+
+    Args:
+        base: Those of the base, the default among them.
+        student: Those of the student.
+    """
+    for name in base:
+        if name not in student and name not in (DEFAULT, *OTHER_DEFAULTS):
+            text = f"the base's template {name} is gone"
+            yield Finding(name="named template", answer="contradicted", text=text, base=name)
+    for name, theirs in student.items():
+        ours = base.get(name) or (base.get(DEFAULT) if name in OTHER_DEFAULTS else None)
+        if name == DEFAULT or ours is None:
+            continue
+        differ = _differing(ours, theirs)
+        other = f"{name} holds another default, which some loaders take"
+        what = other if name in OTHER_DEFAULTS else f"template {name}"
+        if not differ:
+            yield Finding(name="named template", answer="confirmed", text=f"{what}: all conversations render alike")
+            continue
+        a, b = ours.texts[differ[0]], theirs.text(differ[0])
+        values = ("rendered", "refused") if b is None else _difference(a, b)
+        text = f"{what}: {len(differ)} of {len(ours.texts)} conversations render differently, first {differ[0]}"
+        yield Finding(name="named template", answer="contradicted", text=text, base=values[0], student=values[1])
+
+
+def _differing(ours: Rendered, theirs: Rendered) -> list[str]:
     """What the base renders, the student renders alike; what only the student renders is no loss."""
-    differ = [f.name for f in FIXTURES if f.name in ours.texts and ours.texts[f.name] != theirs.text(f.name)]
+    return [f.name for f in FIXTURES if f.name in ours.texts and ours.texts[f.name] != theirs.text(f.name)]
+
+
+def _rendering(ours: Rendered, theirs: Rendered) -> Iterator[Finding]:
+    differ = _differing(ours, theirs)
     gained = [name for name in ours.errors if name in theirs.texts]
     also = f"; it renders {', '.join(gained)} too, which the base's refuses" if gained else ""
     if not differ:
