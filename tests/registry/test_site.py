@@ -13,9 +13,10 @@ from commands import hydrometer
 from hydrometer.errors import EvidenceError, UsageError
 from hydrometer.registry.entry import entry_of
 from hydrometer.registry.lists import packed, row_of
-from hydrometer.registry.naming import model_name, slug
+from hydrometer.registry.naming import slug
 from hydrometer.registry.pages import data_block, feed
 from hydrometer.registry.site import build_site, json_schema
+from hydrometer.report.names import model_name
 from hydrometer.result import Verdict
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\u202e"

@@ -30,6 +30,7 @@ LENGTHS = {
     "length open": (1.1, 0.9, 1.3),
     "no finished pair": (1.0, 0.0, float("1e9")),
 }
+NAME = "plain SmolLM2"
 MIXES = [mix for size in range(1, 5) for mix in itertools.combinations(KINDS, size)]
 
 
@@ -53,7 +54,7 @@ def price(kind: str) -> TokenPrice | None:
 
 def advised(mix: tuple[Verdict, ...], length: str) -> str:
     rows = [KINDS[kind] for kind in mix]
-    return advice(overall(rows), rows, price(length), 0.03)
+    return advice(overall(rows), rows, price(length), 0.03, base=NAME)
 
 
 def sized(verdict: Verdict, low: float, high: float, *, material: bool) -> CapabilityResult:
@@ -92,7 +93,7 @@ def texts() -> str:
             lines.append(f"{verdict}; {length} -> {trade(verdict, own)}")
     lines.append("# A capability, by verdict, interval and whether the margin is exceeded")
     for verdict, low, high, material in SIZES:
-        sentence = capability_sentence(sized(verdict, low, high, material=material), 0.03)
+        sentence = capability_sentence(sized(verdict, low, high, material=material), 0.03, NAME)
         lines.append(f"{verdict}; {low:g} to {high:g}; {material} -> {sentence}")
     return "\n".join(lines) + "\n"
 
@@ -110,7 +111,7 @@ def test_no_advice_claims_more_than_was_shown(mix: tuple[Verdict, ...], length: 
     # A gain is only spoken of where one was found, and named; a loss the same.
     assert ("reasoning" in text) == (Verdict.BETTER in mix)
     assert ("instruction following" in text) == (Verdict.WORSE in mix)
-    assert text.startswith("Stay with the base for instruction following") == (Verdict.WORSE in mix)
+    assert text.startswith(f"Stay with {NAME} for instruction following") == (Verdict.WORSE in mix)
     if Verdict.NOT_ENOUGH in mix:
         assert f"1 of {len(mix)} capabilities is open" in text
         assert "alike" not in text

@@ -235,6 +235,35 @@ def test_axe_finds_nothing_serious_on_a_page_beside(page: Any, large: Path) -> N
     assert axe(page) == []
 
 
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
+def test_the_first_screen_holds_the_sentence_and_the_picture(page: Any, report: str, width: int, height: int) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    page.goto(report)
+    for part in ("h1", "#picture svg"):
+        box = page.locator(part).first.bounding_box()
+        assert box["y"] >= 0, part
+        assert box["y"] + box["height"] <= height, part
+    # One line per capability, each within the picture, also where a phone leaves it little room.
+    frame = page.locator("#picture > svg").bounding_box()
+    marks = page.locator("#picture .point, #picture .label")
+    assert page.locator("#picture .label").count() == page.locator("#verdict .card").count()
+    for mark in (marks.nth(n).bounding_box() for n in range(marks.count())):
+        # A label has an outline in the colour of the paper.
+        assert frame["x"] - 6 <= mark["x"]
+        assert mark["x"] + mark["width"] <= frame["x"] + frame["width"] + 6
+
+
+def test_a_pointer_finds_the_numbers_behind_a_mark(page: Any, report: str) -> None:
+    page.goto(report)
+    titles = page.eval_on_selector_all(".curves g > title, #picture g > title", "all => all.map(e => e.textContent)")
+    assert "instruction following: -9.0 [-14.1, -3.9] points" in titles
+    assert "16: base 2.0 %, student 10.0 %, +8.0 [0.0, 16.0] points" in titles
+    box = page.locator("#picture .hit").first.bounding_box()
+    at = "([x, y]) => document.elementFromPoint(x, y).closest('g').querySelector('title').textContent"
+    middle = [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]
+    assert page.evaluate(at, middle).startswith("instruction following")
+
+
 def test_paper_shows_no_controls(page: Any, report: str) -> None:
     page.goto(report)
     page.emulate_media(media="print")

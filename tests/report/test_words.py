@@ -6,27 +6,28 @@ import pytest
 import sample
 
 from hydrometer.report import words
+from hydrometer.report.names import plain
 from hydrometer.result import CapabilityResult, Verdict
 
 SENTENCES = [
     (
         sample.WORSE,
-        "On instruction following the distillation fails 9 more of 100 tasks than the base; the truth lies between "
+        "On instruction following the distillation fails 9 more of 100 tasks than plain SmolLM2; the truth lies between "
         "4 and 14 more. That is more than the margin of 3.",
     ),
     (
         sample.WORSE_SMALL,
-        "On arithmetic the distillation fails 4 more of 100 tasks than the base; the truth lies between 0.4 and 8 more. "
+        "On arithmetic the distillation fails 4 more of 100 tasks than plain SmolLM2; the truth lies between 0.4 and 8 more. "
         "It is not shown that this exceeds the margin of 3.",
     ),
     (
         sample.BETTER,
-        "On reasoning the distillation fails 12 fewer of 100 tasks than the base; the truth lies between 5 and 19 fewer. "
+        "On reasoning the distillation fails 12 fewer of 100 tasks than plain SmolLM2; the truth lies between 5 and 19 fewer. "
         "That is more than the margin of 3.",
     ),
     (
         sample.EQUIVALENT,
-        "On text editing the distillation fails as many tasks as the base, give or take the margin of 3 of 100; the "
+        "On text editing the distillation fails as many tasks as plain SmolLM2, give or take the margin of 3 of 100; the "
         "truth lies between 2 fewer and 2 more.",
     ),
     (
@@ -45,7 +46,23 @@ SENTENCES = [
 
 @pytest.mark.parametrize(("result", "sentence"), SENTENCES, ids=lambda v: getattr(v, "capability", ""))
 def test_sentence_of_each_verdict(result: CapabilityResult, sentence: str) -> None:
-    assert words.capability_sentence(result, 0.03) == sentence
+    assert words.capability_sentence(result, 0.03, "plain SmolLM2") == sentence
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("SmolLM2-135M-Instruct.Q4_1", "plain SmolLM2-135M-Instruct"),
+        ("Qwen/Qwen3.5-4B", "plain Qwen3.5-4B"),
+        ("gemma-4-12b-UD-Q4_K_XL.gguf", "plain gemma-4-12b"),
+        ("Base", "the base"),
+        ("", "the base"),
+        ("x" * 60, "the base"),
+        ("<b>\u202e\x1b[31m\n", "plain <b>\ufffd[31m"),
+    ],
+)
+def test_a_sentence_names_the_base_where_a_name_says_something(label: str, name: str) -> None:
+    assert plain(label) == name
 
 
 def test_the_mirror_of_a_loss_reads_as_a_gain() -> None:

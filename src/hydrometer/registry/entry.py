@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hydrometer.provenance import ModelIdentity
-from hydrometer.registry.naming import audit_id, audit_name, model_name
+from hydrometer.registry.naming import audit_id, audit_name
 from hydrometer.report import words
+from hydrometer.report.names import model_name, plain
 from hydrometer.result import AuditResult, CapabilityResult, Verdict
 from hydrometer.verdict import headline, overall
 
@@ -158,7 +159,7 @@ def entry_of(result: AuditResult, content: str, *, checked: Check | None = None,
     """
     base, student = _model(result.base.identity), _model(result.student.identity)
     price = next((row for row in result.tokens if not row.capability and row.n), None)
-    capabilities = tuple(_capability(row, result.spec.margin) for row in result.capabilities)
+    capabilities = tuple(_capability(row, result.spec.margin, plain(base.label)) for row in result.capabilities)
     # Not the words of the file: a sentence can be changed, and the verdicts would still be the right ones.
     sentence = (
         headline(result.capabilities, base.label, student.label) if result.capabilities else result.headline
@@ -229,7 +230,7 @@ def _whole(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 17 and int(text) else None
 
 
-def _capability(row: CapabilityResult, margin: float) -> Capability:
+def _capability(row: CapabilityResult, margin: float, base: str) -> Capability:
     found = row.estimate
     known = found.n > 0
     return Capability(
@@ -241,5 +242,5 @@ def _capability(row: CapabilityResult, margin: float) -> Capability:
         low=found.low if known else None,
         high=found.high if known else None,
         n=found.n,
-        sentence=words.capability_sentence(row, margin),
+        sentence=words.capability_sentence(row, margin, base),
     )

@@ -14,7 +14,14 @@ from hydrometer.result import CapabilityResult, TokenPrice, Verdict
 _NO_ADVICE = "No recommendation: "
 
 
-def advice(verdict: Verdict, rows: Sequence[CapabilityResult], price: TokenPrice | None, margin: float) -> str:
+def advice(
+    verdict: Verdict,
+    rows: Sequence[CapabilityResult],
+    price: TokenPrice | None,
+    margin: float,
+    *,
+    base: str = "the base",
+) -> str:
     """Return the recommendation on the whole.
 
     Args:
@@ -22,6 +29,7 @@ def advice(verdict: Verdict, rows: Sequence[CapabilityResult], price: TokenPrice
         rows: The capabilities.
         price: Token price over all generated replies, None where nothing was generated.
         margin: Margin of the audit, in score units.
+        base: What the base is called, such as `plain SmolLM2-135M-Instruct`.
     """
     if verdict is Verdict.INVALID:
         return f"{_NO_ADVICE}the two models would not have been asked the same thing."
@@ -31,9 +39,9 @@ def advice(verdict: Verdict, rows: Sequence[CapabilityResult], price: TokenPrice
     lost, won = _names(rows, Verdict.WORSE), _names(rows, Verdict.BETTER)
     open_ = sum(row.verdict is Verdict.NOT_ENOUGH for row in rows)
     if lost:
-        return _after_a_loss(lost, won, length) + _still_open(open_, len(rows))
+        return _after_a_loss(lost, won, length, base) + _still_open(open_, len(rows))
     if open_:
-        return _undecided(won, length, open_, len(rows))
+        return _undecided(won, length, base) + _still_open(open_, len(rows))
     limit = words.margin_words(margin)
     if won:
         return (
@@ -47,8 +55,8 @@ def advice(verdict: Verdict, rows: Sequence[CapabilityResult], price: TokenPrice
         )
     return {
         "shorter": f"Take the distillation if short replies are worth something to you: within {limit} points it is as "
-        "good as the base, and its replies are shorter.",
-        "longer": f"Stay with the base: within {limit} points the distillation is no better, and its replies are "
+        f"good as {base}, and its replies are shorter.",
+        "longer": f"Stay with {base}: within {limit} points the distillation is no better, and its replies are "
         "longer.",
         "": f"Either will do: within {limit} points they are alike, and no difference in reply length is shown.",
         "unknown": f"Either will do: within {limit} points they are alike. Nothing is known of reply lengths.",
@@ -79,14 +87,15 @@ def trade(verdict: Verdict, price: TokenPrice) -> str:
     return f"{lead}, {said}: {end}"
 
 
-def _after_a_loss(lost: str, won: str, length: str) -> str:
-    text = f"Stay with the base for {lost}"
+def _after_a_loss(lost: str, won: str, length: str, base: str) -> str:
+    text = f"Stay with {base} for {lost}"
     text += f"; the distillation is the better one for {won}." if won else "."
     return (
         text
         + {
-            "shorter": f" Its replies are shorter: whether that makes up for the loss on {lost} is yours to say.",
-            "longer": " Its replies are longer besides.",
+            "shorter": " The distillation's replies are shorter: whether that makes up for the loss on "
+            f"{lost} is yours to say.",
+            "longer": " The distillation's replies are longer besides.",
             "": "",
             "unknown": "",
         }[length]
@@ -97,18 +106,18 @@ def _still_open(count: int, of: int) -> str:
     return f" {count} of {of} capabilities {'is' if count == 1 else 'are'} open." if count else ""
 
 
-def _undecided(won: str, length: str, count: int, of: int) -> str:
+def _undecided(won: str, length: str, base: str) -> str:
     if won:
-        text = f"Take the distillation for {won}, and keep the base at hand: elsewhere a loss is not ruled out."
+        text = f"Take the distillation for {won}, and keep {base} at hand: elsewhere a loss is not ruled out."
     else:
         text = "No recommendation yet: neither a gain nor a loss is shown, and a loss is not ruled out."
     text += {
-        "shorter": " Its replies are shorter, which counts for it only once a loss is ruled out.",
-        "longer": " Its replies are longer.",
+        "shorter": " The distillation's replies are shorter, which counts for it only once a loss is ruled out.",
+        "longer": " The distillation's replies are longer.",
         "": "",
         "unknown": "",
     }[length]
-    return text + _still_open(count, of)
+    return text
 
 
 def _names(rows: Sequence[CapabilityResult], verdict: Verdict) -> str:

@@ -19,6 +19,7 @@ from hydrometer.report.facets_view import (
 )
 from hydrometer.report.files_view import build_files
 from hydrometer.report.items_view import build_items
+from hydrometer.report.names import plain
 from hydrometer.report.plot import forest_plot
 from hydrometer.report.price_view import build_prices
 from hydrometer.report.shares_view import build_shares, template_sentence
@@ -77,6 +78,7 @@ def build_view(result: AuditResult) -> ReportView:
     base, student = (words.line(side.identity.label, 80) for side in (result.base, result.student))
     items = build_items(result.items)
     command = reproduce_command(result.spec)
+    named = plain(base)
     level = result.capabilities[0].estimate.level if result.capabilities else 1.0 - result.spec.alpha
     return ReportView(
         title=f"{student} against {base}{_THINKING[result.spec.thinking]}",
@@ -89,12 +91,13 @@ def build_view(result: AuditResult) -> ReportView:
         level=f"{level * 100:g} %",
         facts=_facts(result),
         figures=_figures(result),
-        capabilities=tuple(_capability(row, result.spec.margin) for row in result.capabilities),
+        capabilities=tuple(_capability(row, result.spec.margin, named) for row in result.capabilities),
         advice=advice(
             result.verdict,
             result.capabilities,
             result.tokens[0] if result.tokens else None,
             result.spec.margin,
+            base=named,
         ),
         plot=forest_plot([row.estimate for row in result.capabilities], result.spec.margin),
         price=words.price_sentence(result.tokens[0]) if result.tokens else "",
@@ -176,7 +179,7 @@ def _figures(result: AuditResult) -> tuple[Fact, ...]:
     return tuple(figures)
 
 
-def _capability(row: CapabilityResult, margin: float) -> CapabilityRow:
+def _capability(row: CapabilityResult, margin: float, base: str) -> CapabilityRow:
     found = row.estimate
     return CapabilityRow(
         name=words.name(row.capability),
@@ -187,7 +190,7 @@ def _capability(row: CapabilityResult, margin: float) -> CapabilityRow:
         flips=f"+{found.gained}/-{found.lost}",
         unanswered_base=str(found.missing_base + found.missing_both),
         unanswered_student=str(found.missing_student + found.missing_both),
-        sentence=words.capability_sentence(row, margin),
+        sentence=words.capability_sentence(row, margin, base),
         reason=words.line(row.reason),
         details=_details(row),
     )

@@ -150,10 +150,15 @@ def margin_words(margin: float) -> str:
     return f"{margin * 100:g}"
 
 
-def capability_sentence(result: CapabilityResult, margin: float) -> str:
+def capability_sentence(result: CapabilityResult, margin: float, base: str = "the base") -> str:
     """Say what was found on a capability to a reader who knows no statistics.
 
     Counts failures of 100 tasks, so that the sign needs no thinking: more is worse.
+
+    Args:
+        result: The capability.
+        margin: Margin of the audit, in score units.
+        base: What the base is called, such as `plain SmolLM2-135M-Instruct`.
     """
     what, limit, found = name(result.capability), margin_words(margin), result.estimate
     if not found.n:
@@ -162,7 +167,7 @@ def capability_sentence(result: CapabilityResult, margin: float) -> str:
         return _open_question(result)
     if result.verdict is Verdict.EQUIVALENT:
         return (
-            f"On {what} the distillation fails as many tasks as the base, give or take the margin of {limit} of 100; "
+            f"On {what} the distillation fails as many tasks as {base}, give or take the margin of {limit} of 100; "
             f"the truth lies {_between(found)}."
         )
     more = "fewer" if result.verdict is Verdict.BETTER else "more"
@@ -172,7 +177,7 @@ def capability_sentence(result: CapabilityResult, margin: float) -> str:
         else f"It is not shown that this exceeds the margin of {limit}."
     )
     return (
-        f"On {what} the distillation fails {_count(abs(found.difference) * 100)} {more} of 100 tasks than the base; "
+        f"On {what} the distillation fails {_count(abs(found.difference) * 100)} {more} of 100 tasks than {base}; "
         f"the truth lies {_between(found)}. {size}"
     )
 
