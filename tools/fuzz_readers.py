@@ -1,4 +1,4 @@
-"""Fuzz the readers of safetensors and GGUF files: `python tools/fuzz_readers.py safetensors --seconds 120`.
+"""Fuzz the readers of safetensors, GGUF, scale and adapter files: `python tools/fuzz_readers.py header --seconds 120`.
 
 With atheris installed the inputs follow what code they reach; without it sound files are mutated at random. Found
 inputs are kept in the folder given by `--corpus`. What must hold for every input:
@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +35,9 @@ except ImportError:
     atheris = None
 if atheris is not None:
     with atheris.instrument_imports(include=["hydrometer"]):
-        from hydrometer.checkpoint import gguf_source, places, safetensors_source, shards
+        from hydrometer.checkpoint import adapter_files, gguf_source, places, safetensors_source, shards
 else:
-    from hydrometer.checkpoint import gguf_source, places, safetensors_source, shards
+    from hydrometer.checkpoint import adapter_files, gguf_source, places, safetensors_source, shards
 from hydrometer.errors import MissingPackageError, ModelError
 
 LIMIT_SECONDS, LIMIT_BYTES = 1.0, 300_000_000
@@ -53,19 +53,21 @@ WORDS = [
         b"-0",
         b"1e9",
     ),
+    *(b"_scale", b"_scale_inv", b"_packed", b"_global_scale", b"_scale_2", b"I32", b"F8_E8M0", b"U8", b".lora_A"),
     *(b"{}", b"[]", b"general.alignment", b"split.count", b"\xff" * 8, b"\x00" * 8),
     *(struct.pack("<Q", 1 << 63), struct.pack("<I", 9)),
 ]
 
 
 class Memory:
-    """Bytes as a storage, and as a folder that holds one file."""
+    """Bytes as a storage, and as a folder that holds one file and some JSON."""
 
     label = "fuzzed"
 
-    def __init__(self, raw: bytes) -> None:
+    def __init__(self, raw: bytes, tables: Mapping[str, Any] | None = None) -> None:
         self.raw = raw
         self.size = len(raw)
+        self.tables = tables or {"config.json": {}}
 
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly these bytes; asking beyond the end is a fault of the reader."""
@@ -83,16 +85,22 @@ class Memory:
     def open(self, name: str, head: int = 0) -> Memory | None:
         """Return itself for the one file that it holds."""
         del head
-        return self if name in {shards.SINGLE, "m.gguf"} else None
+        return self if name in {shards.SINGLE, "m.gguf", "adapter_model.safetensors"} else None
 
     def json(self, name: str) -> dict[str, Any] | None:
-        """Return an empty config."""
-        return {} if name == "config.json" else None
+        """Return a table, None for a name that has none."""
+        return self.tables.get(name)
 
     def names(self, inside: str = "") -> list[str]:
         """Return no names."""
         del inside
         return []
+
+
+def framed(raw: bytes) -> bytes:
+    """A header of the right length before as many bytes as it claims; no zeros, which as scales would hide codes."""
+    claimed = max((int(number) for number in re.findall(rb",\s*(\d{1,5})\]", raw)), default=0)
+    return len(raw).to_bytes(8, "little") + raw + (bytes(range(1, 252)) * (claimed // 251 + 1))[:claimed]
 
 
 def safetensors(raw: bytes) -> None:
@@ -108,9 +116,36 @@ def safetensors(raw: bytes) -> None:
 
 
 def header_text(raw: bytes) -> None:
-    """One input for the safetensors reader, as a header of the right length before as many bytes as it claims."""
-    claimed = [int(number) for number in re.findall(rb",(\d{1,5})\]", raw)]
-    safetensors(len(raw).to_bytes(8, "little") + raw + bytes(max(claimed, default=0)))
+    """One input for the safetensors reader behind the frame of its header."""
+    safetensors(framed(raw))
+
+
+def scaled(raw: bytes) -> None:
+    """One input for the reader of weights with scales: a header whose tensors may be codes, scales and factors."""
+    source = safetensors_source.open_safetensors(Memory(framed(raw), {"config.json": QUANTISED}))
+    inner = {table.name for table in source.scaled.values()}
+    inner |= {name for one in source.packed.values() for name in (one.codes, *one.beside)}
+    assert set(source.shards.tensors) - inner <= set(source.tensors), "a tensor got lost"
+    read_all(source)
+    with np.errstate(all="ignore"):
+        for name in (*source.scaled, *source.packed):
+            meta, factors = source.tensors[name], source.scales(name, 0, source.tensors[name].rows)
+            assert factors is not None
+            assert np.broadcast_shapes(factors.shape, (meta.rows, meta.width)) == (meta.rows, meta.width)
+
+
+def adapter(raw: bytes) -> None:
+    """One input for the reader of PEFT adapters: its config, a byte of zero, and the header of its tensors."""
+    config, _, header = raw.partition(b"\0")
+    table = places.parse_json(config, "adapter_config.json", "fuzzed")
+    source = adapter_files.open_peft(BASE, Memory(framed(header), {"adapter_config.json": table}))
+    assert set(source.tensors) >= set(BASE.tensors), "a tensor got lost"
+    read_all(source)
+
+
+def gguf_adapter(raw: bytes) -> None:
+    """One input for the reader of GGUF adapters."""
+    read_all(adapter_files.open_gguf_lora(GGUF_BASE, Memory(raw), "m.gguf"))
 
 
 def gguf_file(raw: bytes) -> None:
@@ -143,7 +178,10 @@ def check_message(error: Exception) -> None:
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "safetensors": safetensors,
     "header": header_text,
+    "scales": scaled,
+    "adapter": adapter,
     "gguf": gguf_file,
+    "gguf-adapter": gguf_adapter,
     "index": index_file,
 }
 
@@ -166,7 +204,7 @@ def seeds(name: str) -> list[bytes]:
     if name == "index":
         return [json.dumps({"weight_map": {"a": "model-00001-of-00001.safetensors"}}).encode()]
     if name == "header":
-        return [raw[8 : 8 + int.from_bytes(raw[:8], "little")] for raw in seeds("safetensors")]
+        return [header_of(raw) for raw in seeds("safetensors")]
     if name == "safetensors":
         small = {
             "a": np.ones((2, 3), np.float32),
@@ -174,16 +212,112 @@ def seeds(name: str) -> list[bytes]:
             "c": np.zeros((0, 4), np.float16),
         }
         return [save(small, metadata={"format": "pt"}), save({"x": np.ones((), np.float64)}), save({})]
-    text = struct.pack("<Q", 4) + b"name"
-    key = text + struct.pack("<I", 8) + text
-    array = struct.pack("<Q", 1) + b"k" + struct.pack("<IIQ3I", 9, 4, 3, 1, 2, 3)
+    if name == "scales":
+        return [described(tensors) for tensors in SCALED]
+    if name == "adapter":
+        return adapter_seeds()
+    if name == "gguf-adapter":
+        return [gguf_lora()]
     kinds = [(0, (8,), 32), (2, (32, 2), 36), (8, (32,), 34), (12, (256,), 144)]
-    found = []
-    for kind, shape, nbytes in kinds:
-        tensor = text + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, kind, 0)
-        head = b"GGUF" + struct.pack("<IQQ", 3, 1, 2) + key + array + tensor
-        found.append(head + bytes(-len(head) % 32) + bytes(range(1, nbytes + 1)))
-    return found
+    key = entry("name", struct.pack("<I", 8) + text("name")) + entry("k", struct.pack("<IIQ3I", 9, 4, 3, 1, 2, 3))
+    return [gguf(key, 2, [("name", kind, shape, nbytes)]) for kind, shape, nbytes in kinds]
+
+
+QUANTISED = {
+    "quantization_config": {"weight_block_size": [2, 4], "config_groups": {"g": {"weights": {"num_bits": 4}}}}
+}
+_CODES = ("U8", [2, 16], 32)
+SCALED: tuple[dict[str, tuple[str, list[int], int]], ...] = (
+    {"a.weight": ("F8_E4M3", [4, 8], 32), "a.weight_scale_inv": ("F32", [2, 2], 16)},
+    {"a.weight": ("F8_E5M2", [4, 8], 32), "a.weight_scale": ("BF16", [4, 1], 8)},
+    {"a.weight": ("F8_E4M3", [4, 8], 32), "a.weight_scale": ("F32", [], 4)},
+    {"a.weight_packed": _CODES, "a.weight_scale": ("F8_E4M3", [2, 2], 4), "a.weight_global_scale": ("F32", [1], 4)},
+    {"a.weight": _CODES, "a.weight_scale": ("F8_E4M3", [2, 2], 4), "a.weight_scale_2": ("F32", [], 4)},
+    {"a.weight_packed": _CODES, "a.weight_scale": ("U8", [2, 1], 2)},
+    {"a.weight_packed": ("I32", [2, 4], 32), "a.weight_scale": ("BF16", [2, 1], 4), "a.weight_shape": ("I64", [2], 16)},
+)
+"""Tensors of small checkpoints with scales: dtype, shape, bytes."""
+
+
+def described(tensors: Mapping[str, tuple[str, list[int], int]]) -> bytes:
+    """The header of a safetensors file that holds these tensors."""
+    rows, start = {}, 0
+    for name, (dtype, shape, nbytes) in tensors.items():
+        rows[name] = {"dtype": dtype, "shape": shape, "data_offsets": [start, start + nbytes]}
+        start += nbytes
+    return json.dumps(rows, separators=(",", ":")).encode()
+
+
+def header_of(raw: bytes) -> bytes:
+    """The header of a safetensors file."""
+    return raw[8 : 8 + int.from_bytes(raw[:8], "little")]
+
+
+def adapter_seeds() -> list[bytes]:
+    """Adapters over the small base: plain, of the embedding, with patterns, DoRA, with a layer replaced."""
+    module, table = f"base_model.model.{LAYER}", "base_model.model.model.embed_tokens"
+    pair = {f"{module}.lora_A.weight": ("F32", [2, 6], 48), f"{module}.lora_B.weight": ("F32", [8, 2], 64)}
+    looked_up = {f"{table}.lora_embedding_A": ("F32", [2, 10], 80), f"{table}.lora_embedding_B": ("F32", [6, 2], 48)}
+    cases: list[tuple[dict[str, Any], Any]] = [
+        ({}, pair),
+        ({"use_rslora": True}, {**pair, **looked_up}),
+        ({"r": 4, "rank_pattern": {"q_proj": 2}, "alpha_pattern": {"layers.[0-3].*": 1.5}}, pair),
+        ({"use_dora": True}, {**pair, f"{module}.lora_magnitude_vector": ("F32", [8], 32)}),
+        ({}, {**pair, "base_model.model.model.norm.modules_to_save.weight": ("F32", [6], 24)}),
+    ]
+    plain = {"peft_type": "LORA", "r": 2, "lora_alpha": 4}
+    return [json.dumps({**plain, **more}).encode() + b"\0" + described(tensors) for more, tensors in cases]
+
+
+def text(words: str) -> bytes:
+    """A text as GGUF files hold it."""
+    return struct.pack("<Q", len(words)) + words.encode()
+
+
+def entry(key: str, value: bytes) -> bytes:
+    """One entry of the metadata, whose value begins with its type."""
+    return text(key) + value
+
+
+def gguf(metadata: bytes, keys: int, tensors: list[tuple[str, int, tuple[int, ...], int]]) -> bytes:
+    """A GGUF file: metadata, then tensors of name, type, shape and bytes."""
+    head, place, sizes = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), keys) + metadata, 0, 0
+    for name, kind, shape, nbytes in tensors:
+        head += text(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, kind, place)
+        place, sizes = (place + nbytes + 31) // 32 * 32, place + nbytes
+    return head + bytes(-len(head) % 32) + (bytes(range(1, 252)) * (sizes // 251 + 1))[:sizes]
+
+
+def gguf_lora() -> bytes:
+    """A GGUF adapter over the small GGUF base."""
+    words = {"general.type": "adapter", "general.architecture": "llama", "adapter.type": "lora"}
+    metadata = b"".join(entry(key, struct.pack("<I", 8) + text(value)) for key, value in words.items())
+    metadata += entry("adapter.lora.alpha", struct.pack("<If", 6, 4.0))
+    halves = [("blk.0.attn_q.weight.lora_a", 0, (8, 2), 64), ("blk.0.attn_q.weight.lora_b", 0, (2, 4), 32)]
+    return gguf(metadata, 4, halves)
+
+
+LAYER = "model.layers.0.self_attn.q_proj"
+
+
+def small_base() -> safetensors_source.SafetensorsSource:
+    """A checkpoint of four tensors."""
+    shapes = {f"{LAYER}.weight": (8, 6), f"{LAYER}.bias": (8,)}
+    shapes |= {"model.embed_tokens.weight": (10, 6), "model.norm.weight": (6,)}
+    raw = save({name: np.ones(shape, np.float32) for name, shape in shapes.items()})
+    return safetensors_source.open_safetensors(Memory(raw))
+
+
+BASE = small_base()
+GGUF_BASE = gguf_source.open_gguf(
+    Memory(
+        gguf(
+            entry("general.architecture", struct.pack("<I", 8) + text("llama")), 1,
+            [("blk.0.attn_q.weight", 0, (8, 4), 128)],
+        )
+    ),
+    "m.gguf",
+)  # fmt: skip
 
 
 def mutate(rng: random.Random, raw: bytes) -> bytes:

@@ -116,6 +116,7 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "patterns a list": (pair(), {"rank_pattern": ["q_proj"]}, "no table"),
     "pattern that takes forever": (pair(), {"rank_pattern": {"(a+)+x": 2}}, "too much for a layer's name"),
     "pattern with a back reference": (pair(), {"rank_pattern": {r"(a)\1": 2}}, "too much for a layer's name"),
+    "pattern that Python will read otherwise": (pair(), {"rank_pattern": {"[[a]q_proj": 2}}, "no regular expression"),
     "pattern broken": (pair(), {"rank_pattern": {"(q_proj": 2}}, "no regular expression"),
     "another method": (pair(), {"peft_type": "IA3"}, "only LoRA adapters"),
 }

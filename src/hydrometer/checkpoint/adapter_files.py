@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -230,8 +231,11 @@ def _checked(info: AdapterInfo, pattern: str) -> str:
         msg = f"{info.path}: the pattern {show(pattern)} is too much for a layer's name: merge the adapter first"
         raise ModelError(msg)
     try:
-        re.compile(pattern)
-    except re.error as error:
+        with warnings.catch_warnings():
+            # A bracket within brackets means another thing to later versions of Python.
+            warnings.simplefilter("error", FutureWarning)
+            re.compile(pattern)
+    except (re.error, FutureWarning) as error:
         msg = (
             f"{info.path}: the pattern {show(pattern)} is no regular expression: correct adapter_config.json"
         )

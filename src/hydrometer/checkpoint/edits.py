@@ -15,10 +15,16 @@ import numpy as np
 
 from hydrometer.checkpoint.blocks import NOISE, Codes, compare_codes
 from hydrometer.checkpoint.changes import SAMPLE, Change, total_relative
-from hydrometer.checkpoint.eight_bits import EIGHT_BIT_NOISE, SAME_CODES, equal_on_scales, is_scaled
 from hydrometer.checkpoint.grids import GRIDS, rounded
 from hydrometer.checkpoint.inventory import Inventory, Pairing, Weight
 from hydrometer.checkpoint.names import Place
+from hydrometer.checkpoint.own_scales import (
+    equal_on_scales,
+    is_scaled,
+    rounding_noise,
+    same_codes,
+    scaled_format,
+)
 from hydrometer.checkpoint.rank import LEARN, TEST, Rank, find_rank
 from hydrometer.checkpoint.source import Rows
 from hydrometer.checkpoint.surgery import Surgery, find_surgery
@@ -150,9 +156,9 @@ def _look_closely(
     codes = _codes(base, student, edit)
     if codes:
         return _quantised(base, edit, codes)
-    eight = _eight_bits(base, student, edit)
-    if eight is not None:
-        return eight
+    scaled = _on_scales(base, student, edit)
+    if scaled is not None:
+        return scaled
     if glance:
         return _with(edit, "changed")
     chosen = _chosen(student, edit)
@@ -192,8 +198,10 @@ def _trained(base: Inventory, student: Inventory, edit: Edit) -> Edit:
 
 def _coarse_base(base: Inventory, student: Inventory, edit: Edit) -> str:
     """Why a quantised base cannot tell: its own rounding may be all or most of the distance."""
-    if any(is_scaled(base, _origin(edit, place)) for place in edit.ranks) and edit.relative >= EIGHT_BIT_NOISE / 2:
-        return f"the base is quantised, which alone moves weights by {EIGHT_BIT_NOISE}: give it unquantised"
+    origins = [_origin(edit, place) for place in edit.ranks]
+    scaled = [rounding_noise(scaled_format(base, place)) for place in origins if is_scaled(base, place)]
+    if scaled and edit.relative >= min(scaled) / 2:
+        return f"the base is quantised, which alone moves weights by {min(scaled)}: give it unquantised"
     quantised = [place for place in edit.ranks if base.weights[_origin(edit, place)].meta.dtype in NOISE]
     if not quantised:
         return ""
@@ -214,21 +222,24 @@ def _codes(base: Inventory, student: Inventory, edit: Edit) -> tuple[Codes, ...]
     return tuple(codes for codes in found if codes is not None)
 
 
-def _eight_bits(base: Inventory, student: Inventory, edit: Edit) -> Edit | None:
-    """A student in 8 bits with scales: the base's values on its own scales, or something that cannot be told.
+def _on_scales(base: Inventory, student: Inventory, edit: Edit) -> Edit | None:
+    """A student in 8 or 4 bits with scales: the base's values on its own scales, or something that cannot be told.
 
     None where it holds no such weights. A rank or its absence shows in no rounding as coarse as this one.
     """
     scaled = [c.place for c in edit.touched if is_scaled(student, c.place)]
     if not scaled:
         return None
-    equal = compared = 0
+    counts: dict[str, list[tuple[int, int]]] = {}
     for place in _spread_by_role(scaled):
         found = equal_on_scales(base, student, place, _origin(edit, place))
-        equal, compared = equal + found[0], compared + found[1]
-    if compared and equal >= SAME_CODES * compared:
+        counts.setdefault(scaled_format(student, place), []).append(found)
+    totals = {form: (sum(e for e, _ in rows), sum(c for _, c in rows)) for form, rows in counts.items()}
+    if all(compared and equal >= same_codes(form) * compared for form, (equal, compared) in totals.items()):
         return _with(edit, "quantised copy")
-    what = f"the base rounded onto the student's 8-bit scales gives {equal / max(1, compared):.2%} of its values"
+    form, (equal, compared) = min(totals.items(), key=lambda row: row[1][0] / max(1, row[1][1]))
+    scales = "8-bit scales" if form.startswith("F8") else f"scales of {form}"
+    what = f"the base rounded onto the student's {scales} gives {equal / max(1, compared):.2%} of its values"
     return _with(edit, "unknown", reason=f"{what}: another rounding or training; give the student unquantised")
 
 

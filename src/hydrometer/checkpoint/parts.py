@@ -15,6 +15,7 @@ import numpy as np
 from hydrometer.checkpoint.changes import Change
 from hydrometer.checkpoint.inventory import Inventory, Pairing
 from hydrometer.checkpoint.names import Place
+from hydrometer.checkpoint.packed import packing
 from hydrometer.checkpoint.surgery import Surgery, spans
 
 State = Literal["complete", "missing", "dropped", "incomplete", "added", "elsewhere", "none"]
@@ -23,7 +24,7 @@ _GROUPS = {
     "text": "text model", "mtp": "multi-token prediction", "vision": "vision tower", "audio": "audio tower",
 }  # fmt: skip
 _PROCESSORS = ("preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json")
-_PACKED = (".qweight", ".weight_packed", "_blocks")
+_PACKED = (".qweight", ".weight_packed", "_blocks", ".weight.absmax")
 _WIDE = ("A_log", "dt_bias", "mlp.gate", "router.proj")
 """Weights that bases keep in float32 because their rounding is felt."""
 
@@ -184,7 +185,7 @@ def _head(student: Inventory, *, tied: bool | None, has: bool) -> Iterator[str]:
 
 def _packed(base: Inventory, student: Inventory) -> set[Place]:
     """Weights of the base that the student holds packed: several codes in one number, under another name."""
-    unknown = {name.rpartition(".")[0] for name in student.unknown if name.endswith(_PACKED)}
+    unknown = {name.removesuffix(".absmax").rpartition(".")[0] for name in student.unknown if name.endswith(_PACKED)}
     return {p for p, weight in base.weights.items() if weight.cut.name.rpartition(".")[0] in unknown}
 
 
@@ -192,8 +193,8 @@ def _unreadable(base: Inventory, student: Inventory) -> Iterator[str]:
     packed = _packed(base, student)
     if packed:
         yield (
-            f"{len(packed)} weights are packed in a few bits (AWQ, GPTQ, NVFP4 and the like): what was done to them "
-            "cannot be tested from these files, give the student unquantised"
+            f"{len(packed)} weights are packed in a few bits ({packing(student.unknown, student.source.config)}): what "
+            "was done to them cannot be tested from these files, give the student unquantised"
         )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hydrometer.checkpoint.header import BITS, TensorEntry, show
 from hydrometer.checkpoint.numbers import can_decode, decode
+from hydrometer.checkpoint.packed import Packed, find_packed, spread, unpack
 from hydrometer.checkpoint.places import Folder
 from hydrometer.checkpoint.scales import SCALED, ScaleTable, find_scales
 from hydrometer.checkpoint.shards import Shards, open_shards
@@ -28,6 +30,7 @@ class SafetensorsSource:
         tensors: All tensors by raw name.
         shards: The open files.
         scaled: Weights of 8 bits that only their scales make numbers, with those scales.
+        packed: Weights of 4 bits under the names that they have unpacked.
     """
 
     label: str
@@ -35,6 +38,7 @@ class SafetensorsSource:
     tensors: Mapping[str, TensorMeta] = field(repr=False)
     shards: Shards
     scaled: Mapping[str, ScaleTable] = field(default_factory=dict, repr=False)
+    packed: Mapping[str, Packed] = field(default_factory=dict, repr=False)
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -47,7 +51,10 @@ class SafetensorsSource:
         Raises:
             ModelError: The bytes cannot be read, or the format has no meaning as real numbers.
         """
-        meta, dtype = self.tensors[name], self.shards.tensors[name][1].dtype
+        meta, packed = self.tensors[name], self.packed.get(name)
+        if packed is not None:
+            return unpack(packed, self.bits(name, start, stop), *self._scales_of(packed, start, stop))
+        dtype = self.shards.tensors[name][1].dtype
         if not can_decode(dtype):
             msg = f"{self.label}: {show(name)} holds {dtype}, which cannot be read as numbers: convert it first"
             raise ModelError(msg)
@@ -58,15 +65,17 @@ class SafetensorsSource:
     def scales(self, name: str, start: int, stop: int) -> Rows | None:
         """Return what the codes of rows are multiplied with, in a shape that fits them; None where they need none.
 
+        Only the scales of these rows are read.
+
         Raises:
             ModelError: The scales cannot be read.
         """
-        table = self.scaled.get(name)
+        packed, table = self.packed.get(name), self.scaled.get(name)
+        if packed is not None:
+            return spread(packed, *self._scales_of(packed, start, stop))
         if table is None:
             return None
-        shard, entry = self.shards.tensors[table.name]
-        raw = self.shards.files[shard].read(entry.offset, entry.nbytes)
-        return table.spread(decode(entry.dtype, raw), start, stop, self.tensors[name].width)
+        return table.spread(self._decoded(table.name, *table.rows(start, stop)), start, stop, self.tensors[name].width)
 
     def bits(self, name: str, start: int, stop: int) -> bytes:
         """Return the bytes of rows as stored.
@@ -81,8 +90,8 @@ class SafetensorsSource:
         """Say which rows will be read soon."""
         spans: dict[str, list[Span]] = {}
         for name, start, stop in wanted:
-            shard, span = self._span(name, start, stop)
-            spans.setdefault(shard, []).append(span)
+            for shard, span in self._spans(name, start, stop):
+                spans.setdefault(shard, []).append(span)
         for shard, places in spans.items():
             self.shards.files[shard].prefetch(places)
 
@@ -90,17 +99,41 @@ class SafetensorsSource:
         """Close the files; calling it twice is harmless."""
         self.shards.close()
 
+    def _spans(self, name: str, start: int, stop: int) -> Iterator[tuple[str, Span]]:
+        """Where rows and their scales lie."""
+        yield self._span(name, start, stop)
+        packed, table = self.packed.get(name), self.scaled.get(name)
+        if packed is not None:
+            yield self._place(packed.scales, start, stop)
+            if packed.overall:
+                yield self._place(packed.overall, 0, 1)
+        if table is not None:
+            yield self._place(table.name, *table.rows(start, stop))
+
     def _span(self, name: str, start: int, stop: int) -> tuple[str, Span]:
-        meta = self.tensors[name]
-        check_rows(meta, start, stop)
+        check_rows(self.tensors[name], start, stop)
+        packed = self.packed.get(name)
+        return self._place(packed.codes if packed else name, start, stop)
+
+    def _place(self, name: str, start: int, stop: int) -> tuple[str, Span]:
+        """Where rows of a tensor of the files lie, one that is no weight of the model among them."""
         shard, entry = self.shards.tensors[name]
-        row = meta.width * BITS[entry.dtype]
+        row = math.prod(entry.shape[1:]) * BITS[entry.dtype]
         if start * row % 8 or stop * row % 8:
-            msg = (
-                f"{self.label}: rows {start} to {stop} of {show(name)} ({meta.dtype}) do not end with a byte"
-            )
+            what = f"rows {start} to {stop} of {show(name)} ({entry.dtype})"
+            msg = f"{self.label}: {what} do not end with a byte"
             raise ModelError(msg)
         return shard, (entry.offset + start * row // 8, (stop - start) * row // 8)
+
+    def _decoded(self, name: str, start: int, stop: int, dtype: str = "") -> Rows:
+        shard, (offset, length) = self._place(name, start, stop)
+        return decode(dtype or self.shards.tensors[name][1].dtype, self.shards.files[shard].read(offset, length))
+
+    def _scales_of(self, packed: Packed, start: int, stop: int) -> tuple[Rows, float]:
+        power = "F8_E8M0" if packed.format == "MXFP4" else ""
+        scales = self._decoded(packed.scales, start, stop, power)
+        overall = float(self._decoded(packed.overall, 0, 1)[0]) if packed.overall else 1.0
+        return scales.reshape(stop - start, self.shards.tensors[packed.scales][1].shape[1]), overall
 
 
 def open_safetensors(folder: Folder) -> SafetensorsSource:
@@ -115,12 +148,22 @@ def open_safetensors(folder: Folder) -> SafetensorsSource:
         raise ModelError(msg)
     shards = open_shards(folder)
     entries = {name: entry for name, (_, entry) in shards.tensors.items()}
-    scaled = find_scales(entries, config)
-    hidden = {table.name for table in scaled.values()}
+    packed = find_packed(entries, config)
+    inner = {one for weight in packed.values() for one in (weight.codes, *weight.beside)}
+    scaled = find_scales({name: entry for name, entry in entries.items() if name not in inner}, config)
+    hidden = inner | {table.name for table in scaled.values()}
     metas = {name: _meta(name, entry, name in scaled) for name, entry in entries.items() if name not in hidden}
-    return SafetensorsSource(label=folder.label, config=config, tensors=metas, shards=shards, scaled=scaled)
+    metas |= {name: _packed_meta(name, weight, entries[weight.codes]) for name, weight in packed.items()}
+    return SafetensorsSource(
+        label=folder.label, config=config, tensors=metas, shards=shards, scaled=scaled, packed=packed
+    )
 
 
 def _meta(name: str, entry: TensorEntry, scaled: bool) -> TensorMeta:  # noqa: FBT001 - one call, just above
     dtype = f"{SCALED}{entry.dtype}" if scaled else entry.dtype
     return TensorMeta(name=name, dtype=dtype, shape=entry.shape, nbytes=entry.nbytes, raw=not scaled)
+
+
+def _packed_meta(name: str, weight: Packed, codes: TensorEntry) -> TensorMeta:
+    dtype = f"{SCALED}{weight.format}"
+    return TensorMeta(name=name, dtype=dtype, shape=weight.shape, nbytes=codes.nbytes, raw=False)

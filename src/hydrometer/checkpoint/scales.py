@@ -1,8 +1,8 @@
 """Weights of 8 bits with their scales: what turns the codes of an FP8 checkpoint into numbers.
 
 Two ways are in use: `X.weight_scale_inv`, one for each block of rows and columns, whose size the config says, and
-`X.weight_scale`, one for all or one for each row. Both multiply, whatever their name. Not covered: packed formats of 4
-bits (AWQ, GPTQ, NVFP4, MXFP4), whose weights have other names and shapes; nothing is said of them.
+`X.weight_scale`, one for all or one for each row. Both multiply, whatever their name. Not covered: formats of 4 bits,
+see `packed`.
 """
 
 from __future__ import annotations
@@ -37,16 +37,26 @@ class ScaleTable:
     shape: tuple[int, int]
     block: tuple[int, int]
 
+    def rows(self, start: int, stop: int) -> tuple[int, int]:
+        """Return the first row of the table that some rows of codes need, and the row behind the last.
+
+        Args:
+            start: First row of codes.
+            stop: Row behind the last.
+        """
+        return start // self.block[0], -(-stop // self.block[0])
+
     def spread(self, values: Rows, start: int, stop: int, width: int) -> Rows:
         """Return the scale of every code of some rows; of one column where a row has one scale.
 
         Args:
-            values: All scales in one dimension.
+            values: The scales of the table's rows that they need, in one dimension.
             start: First row.
             stop: Row behind the last.
             width: Codes per row.
         """
-        table = values.reshape(self.shape)[np.arange(start, stop) // self.block[0]]
+        first = start // self.block[0]
+        table = values.reshape(-1, self.shape[1])[np.arange(start, stop) // self.block[0] - first]
         found: Rows = table if self.shape[1] == 1 else np.repeat(table, self.block[1], axis=1)[:, :width]
         return found
 
@@ -75,10 +85,12 @@ def _table(
     if scale is None or scale.dtype not in _NUMBERS:
         return None
     rows, width = weight.shape
+    if not rows or not width:
+        return None
     if scale.shape in ((), (1,), (1, 1)):
-        return ScaleTable(name=name, shape=(1, 1), block=(max(1, rows), max(1, width)))
+        return ScaleTable(name=name, shape=(1, 1), block=(rows, width))
     if scale.shape in ((rows,), (rows, 1)):
-        return ScaleTable(name=name, shape=(rows, 1), block=(1, max(1, width)))
+        return ScaleTable(name=name, shape=(rows, 1), block=(1, width))
     if block is not None and scale.shape == (-(-rows // block[0]), -(-width // block[1])):
         return ScaleTable(name=name, shape=(scale.shape[0], scale.shape[1]), block=block)
     return None
