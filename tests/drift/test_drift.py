@@ -13,9 +13,9 @@ from rich.console import Console
 
 from hydrometer.api import audit, environment
 from hydrometer.catalog import open_reader
-from hydrometer.drift.reading import make_rows
 from hydrometer.drift.replies import StoredReply, as_passages, stored_replies
 from hydrometer.drift.result import DriftResult, to_json
+from hydrometer.drift.rows import make_rows
 from hydrometer.drift.run import drift
 from hydrometer.drift.summary import heat, mean
 from hydrometer.drift.texts import Passage, from_file, neutral

@@ -13,6 +13,9 @@ from hydrometer.errors import UsageError
 if TYPE_CHECKING:
     from hydrometer.drift.replies import StoredReply
 
+TOP_K = 128
+"""`drift.cache.TOP_K`, which is not imported for `--help`; a test holds them equal."""
+
 
 def drift(  # noqa: PLR0913 - one parameter per documented option
     base: Annotated[
@@ -31,6 +34,14 @@ def drift(  # noqa: PLR0913 - one parameter per documented option
         Path | None,
         typer.Option(help="Folder of an audit: read its stored replies of both models, by capability and by span."),
     ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of the base's side, written if it is not there: the next student asks the base nothing. "
+            "Divergences are lower bounds then, with what they lack."
+        ),
+    ] = None,
+    top_k: Annotated[int, typer.Option(help="Tokens of each place that --cache keeps.")] = TOP_K,
     out: Annotated[Path, typer.Option(help="Folder for drift.json.")] = Path("hydrometer-out"),
     threads: Annotated[int, typer.Option(help="Processor threads; 0 for all.")] = 0,
     context: Annotated[int, typer.Option(help="Tokens read at once, if more than 512; 0 for 512.")] = 0,
@@ -39,7 +50,8 @@ def drift(  # noqa: PLR0913 - one parameter per documented option
 ) -> None:
     """Let both models read the same texts and measure where their next-token distributions part, token by token.
 
-    Over the whole vocabulary, beside the base against itself. It is a distance and no verdict: exit status 0.
+    Over the whole vocabulary, or what --cache keeps of it, beside the base against itself. It is a distance and no
+    verdict: exit status 0.
     """
     from rich.console import Console
 
@@ -62,6 +74,8 @@ def drift(  # noqa: PLR0913 - one parameter per documented option
             student,
             text=text,
             replies=replies,
+            cache=cache,
+            top_k=top_k,
             settings=settings,
             progress=progress,
             environment=environment(),

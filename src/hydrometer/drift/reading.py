@@ -7,83 +7,24 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hydrometer.drift.texts import Passage
+from hydrometer.drift.rows import BATCH, Row, batches
 from hydrometer.engines.reading import Reader
-from hydrometer.errors import EngineError, ModelError
+from hydrometer.errors import EngineError
 from hydrometer.stats.estimate import Floats, Ints
 from hydrometer.stats.tokens import Singles, TokenDrift, compare_tokens, join_tokens
+from hydrometer.stats.top import TopRows, compare_top
 
-WINDOW = 512
-"""Tokens of a text read at once; a reply is read whole, behind its prompt, up to the models' own window."""
-
-REPLY_WINDOW = 4096
-BATCH = 2048
 FLOOR_TOKENS, FLOOR_ROW, FLOOR_PIECE = 1024, 128, 48
 # The floor holds the logits of a whole row at once, so rows are short; the second time they come in other pieces.
 
 _PIECE = 1 << 24
-# Tokens computed together, and logits held at once of either model (64 MB in float32).
+# Logits held at once of either model (64 MB in float32).
 
+Kept = Singles | TopRows
+"""Rows of a base: logits or log-probabilities over the whole vocabulary, or the most probable tokens."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """A stretch of a document that is read at once.
-
-    Attributes:
-        document: Number of the document.
-        ids: Token ids, with what the tokenizer puts before a text.
-        starts: Place in the document's text of each token but the first, which nothing predicts.
-        end: Place behind its last token.
-    """
-
-    document: int
-    ids: tuple[int, ...]
-    starts: tuple[int, ...]
-    end: int
-
-
-def make_rows(reader: Reader, passages: Sequence[Passage], window: int) -> list[Row]:
-    """Cut documents into rows of at most `window` tokens, every token predicted at most once.
-
-    Raises:
-        ModelError: The tokenizer knows tokens that the model does not.
-    """
-    rows: list[Row] = []
-    for number, passage in enumerate(passages):
-        ids, starts = reader.tokens(passage.text)
-        begin = reader.begin
-        if (largest := max((*begin, *ids), default=0)) >= reader.vocabulary:
-            msg = f"token {largest} of {passage.name!r} lies outside of the {reader.vocabulary} that the model knows"
-            raise ModelError(f"{msg}: the tokenizer belongs to another model")
-        if begin and ids[:1] == begin:
-            ids, starts = ids[1:], starts[1:]
-        elif passage.prompt:
-            # A chat template writes it out itself where it is wanted.
-            begin = ()
-        step = max(1, window - len(begin))
-        for at in range(0, len(ids), step):
-            own = slice(at, at + step)
-            row = Row(
-                document=number,
-                ids=(*begin, *ids[own]),
-                starts=starts[own][0 if begin else 1 :],
-                end=starts[at + step] if at + step < len(starts) else len(passage.text),
-            )
-            if row.starts:
-                rows.append(row)
-    return rows
-
-
-def batches(rows: Sequence[Row]) -> Iterator[list[Row]]:
-    """Group rows of like length, so that little is padding."""
-    batch: list[Row] = []
-    for row in sorted(rows, key=lambda r: len(r.ids)):
-        if batch and (len(batch) + 1) * len(row.ids) > BATCH:
-            yield batch
-            batch = []
-        batch.append(row)
-    if batch:
-        yield batch
+Source = Callable[[Sequence[Row], int], Iterator[Kept]]
+"""Gives the base's rows for the tokens of a batch that are compared, at most so many at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,32 +43,30 @@ class Read:
 
 
 def read_pair(
-    base: Reader, student: Reader, rows: Sequence[Row], *, threads: int, done: Callable[[int], None]
+    base: Source, student: Reader, rows: Sequence[Row], *, width: int, threads: int, done: Callable[[int], None]
 ) -> Read:
     """Compare two models on rows whose ids mean the same to both.
 
     Args:
-        base: The base.
+        base: The base, read or kept.
         student: The student.
         rows: The rows.
+        width: Vocabulary of the base.
         threads: Rows of logits compared at a time.
         done: Called with the number of tokens after each batch.
 
     Raises:
         EngineError: A model failed, or gives logits that are no numbers.
     """
-    width = min(base.vocabulary, student.vocabulary)
-    piece = _piece(base, student)
+    piece = piece_of(width, student.vocabulary)
     parts: list[TokenDrift] = []
     kept: list[Row] = []
     seen = 0
     for batch in batches(rows):
-        ids = [row.ids for row in batch]
-        wanted = np.concatenate([np.array(row.ids[1:]) for row in batch])
+        wanted = np.concatenate([np.array(row.wanted) for row in batch])
         at = 0
-        for left, right in in_step(base.read(ids, piece), student.read(ids, piece)):
-            own = wanted[at : at + len(left)]
-            parts.append(_compared(left[:, :width], right[:, :width], own, start=seen, threads=threads))
+        for left, right in in_step(base(batch, piece), scored(student, batch, piece)):
+            parts.append(_compared(left, right, wanted[at : at + len(left)], start=seen, threads=threads))
             at, seen = at + len(left), seen + len(left)
         if at != len(wanted):
             msg = f"{at} rows of logits came back for {len(wanted)} tokens: nothing is compared in part"
@@ -137,7 +76,22 @@ def read_pair(
     return _joined(parts, kept)
 
 
-def in_step(left: Iterator[Singles], right: Iterator[Singles]) -> Iterator[tuple[Singles, Singles]]:
+def scored(reader: Reader, batch: Sequence[Row], piece: int) -> Iterator[Singles]:
+    """Yield a model's logits for the tokens of a batch that are compared."""
+    found = reader.read([row.ids for row in batch], piece)
+    if not any(row.first for row in batch):
+        yield from found
+        return
+    compared = np.concatenate([np.arange(len(row.ids) - 1) >= row.first for row in batch])
+    at = 0
+    for logits in found:
+        own = logits[compared[at : at + len(logits)]]
+        at += len(logits)
+        if len(own):
+            yield own
+
+
+def in_step(left: Iterator[Kept], right: Iterator[Singles]) -> Iterator[tuple[Kept, Singles]]:
     """Yield equal stretches of two streams of rows that come in pieces of their own."""
     mine, theirs = next(left, None), next(right, None)
     while mine is not None and theirs is not None:
@@ -150,7 +104,7 @@ def in_step(left: Iterator[Singles], right: Iterator[Singles]) -> Iterator[tuple
 def floor(reader: Reader, rows: Sequence[Row], *, threads: int, done: Callable[[int], None]) -> Read:
     """Compare a model with itself: each row computed alone, then beside another one and in smaller pieces."""
     parts = []
-    piece = _piece(reader)
+    piece = piece_of(reader.vocabulary)
     for row in rows:
         filler = row.ids[: max(2, len(row.ids) // 2)]
         wanted = np.array(row.ids[1:])
@@ -186,15 +140,15 @@ def _joined(parts: Sequence[TokenDrift], rows: Sequence[Row]) -> Read:
     )
 
 
-def _piece(*readers: Reader) -> int:
-    """Rows of logits taken at once."""
-    return max(1, min(BATCH, _PIECE // max(reader.vocabulary for reader in readers)))
+def piece_of(*vocabularies: int) -> int:
+    """Return how many rows of logits are taken at once."""
+    return max(1, min(BATCH, _PIECE // max(vocabularies)))
 
 
 def read_alone(reader: Reader, rows: Sequence[Row], *, done: Callable[[int], None]) -> tuple[float, int]:
     """Return the log-probability that one model gives to all rows, and the number of tokens."""
     total, count = 0.0, 0
-    piece = _piece(reader)
+    piece = piece_of(reader.vocabulary)
     for batch in batches(rows):
         wanted = np.concatenate([np.array(row.ids[1:]) for row in batch])
         at = 0
@@ -218,8 +172,16 @@ def _logprobs(logits: Singles, wanted: Ints) -> Floats:
     return found
 
 
-def _compared(left: Singles, right: Singles, wanted: Ints, *, start: int, threads: int) -> TokenDrift:
+def _compared(left: Kept, right: Singles, wanted: Ints, *, start: int, threads: int) -> TokenDrift:
     try:
-        return compare_tokens(left, right, wanted, start=start, threads=threads)
+        if isinstance(left, TopRows):
+            found = compare_top(left, right, wanted, start=start, threads=threads)
+        else:
+            width = min(left.shape[1], right.shape[1])
+            found = compare_tokens(left[:, :width], right[:, :width], wanted, start=start, threads=threads)
     except ValueError as error:
         raise EngineError(str(error)) from error
+    if not np.isfinite([found.kl, found.reverse, found.change]).all():
+        msg = "one model rules out (probability 0) a token that the other finds possible: their distance is infinite"
+        raise EngineError(msg)
+    return found

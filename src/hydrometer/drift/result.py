@@ -43,6 +43,7 @@ class Distance:
         overlap: Share of the five most probable tokens that both have (intersection over union).
         large: Share of tokens with a divergence above 1.
         quantiles: Divergence at the shares of `QUANTILES`, the last one the largest.
+        gap: Estimate of how much larger `kl` is in truth where it is a lower bound, None where it is exact.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Distance:
     overlap: Mean
     large: Mean
     quantiles: tuple[float, ...]
+    gap: Mean | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +110,23 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What the numbers know of the base where it was not compared over the whole vocabulary.
+
+    Attributes:
+        top_k: Tokens kept of each place.
+        rest: Mean mass of the base beside them.
+        reused: Whether the base was not read for this run.
+        bytes: Size of the file.
+    """
+
+    top_k: int
+    rest: float
+    reused: bool
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DriftResult:
     """The result of a drift run.
 
@@ -128,6 +147,7 @@ class DriftResult:
         window: Tokens read at once at most.
         seconds: Wall time of the reading.
         environment: Machine and packages.
+        kept: Where the base's side was kept in part, so that divergences are lower bounds; None where it was whole.
     """
 
     base: ModelIdentity
@@ -146,6 +166,7 @@ class DriftResult:
     window: int
     seconds: float
     environment: Environment
+    kept: Kept | None = None
 
 
 def to_json(result: DriftResult) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""A drift run: open both models, cut the texts, read, sum up. One checkpoint plus an adapter is opened once."""
+"""A drift run: open both models, cut the texts, read, sum up. One checkpoint plus an adapter is opened once.
+
+A base whose side was kept in a file is opened to see who it is, and closed before the student is opened.
+"""
 
 from __future__ import annotations
 
@@ -12,40 +15,36 @@ from pathlib import Path
 import numpy as np
 
 from hydrometer.catalog import open_reader
-from hydrometer.drift.reading import (
-    REPLY_WINDOW,
-    WINDOW,
-    Read,
-    Row,
-    floor,
-    floor_rows,
-    make_rows,
-    read_alone,
-    read_pair,
-)
+from hydrometer.drift.base_side import BaseSide, CachedBase, KeepingBase, ReadBase
+from hydrometer.drift.cache import MOST, TOP_K, Cache, CacheWriter, header_of
+from hydrometer.drift.reading import Read, read_alone, read_pair
 from hydrometer.drift.replies import StoredReply, as_passages
 from hydrometer.drift.result import Distance, DriftResult, Place
+from hydrometer.drift.rows import REPLY_WINDOW, WINDOW, Row, make_rows
 from hydrometer.drift.summary import distance, heat
 from hydrometer.drift.texts import Passage, from_file, neutral
 from hydrometer.engines.base import EngineSettings
 from hydrometer.engines.reading import Reader
-from hydrometer.errors import UsageError
+from hydrometer.errors import ModelError, UsageError
 from hydrometer.progress import Progress, Silent
-from hydrometer.provenance import Environment
+from hydrometer.provenance import Environment, ModelIdentity
 from hydrometer.refs import parse_ref
 from hydrometer.spec import ModelRef
+from hydrometer.stats.top import LEAST
 
 PLACES = 10
 _BEFORE = 40
 
 
-def drift(
+def drift(  # noqa: PLR0913 - the entry of the room: keyword-only after the pair, each with the command line's default
     base: str | ModelRef,
     student: str | ModelRef,
     *,
     text: str | Path | None = None,
     passages: Sequence[Passage] = (),
     replies: Sequence[StoredReply] = (),
+    cache: str | Path | None = None,
+    top_k: int = TOP_K,
     settings: EngineSettings | None = None,
     progress: Progress | None = None,
     environment: Environment,
@@ -58,6 +57,9 @@ def drift(
         text: A file to read instead of the neutral texts that come along.
         passages: Texts to read instead of both.
         replies: Replies of an audit to read instead, behind their prompts.
+        cache: File of the base's side: read if it is there, so that the base is asked nothing, else written. Either
+            way the student is compared with what it holds, and divergences are lower bounds.
+        top_k: Tokens of each place that it keeps.
         settings: Engine settings.
         progress: Who is told what happens.
         environment: Record of the machine.
@@ -67,6 +69,11 @@ def drift(
     """
     settings, progress = settings or EngineSettings(), progress or Silent()
     refs = [ref if isinstance(ref, ModelRef) else parse_ref(ref) for ref in (base, student)]
+    if not LEAST <= top_k <= MOST:
+        msg = f"--top-k {top_k}: keep between {LEAST} and {MOST} tokens of a place"
+        raise UsageError(msg)
+    path = Path(cache) if cache else None
+    kept = Cache(path) if path and path.exists() else None
     with ExitStack() as stack:
         progress.start("open both models", 2)
         first = stack.enter_context(open_reader(refs[0], settings))
@@ -74,51 +81,103 @@ def drift(
             texts = as_passages(replies, first.chat_template)
         else:
             texts = tuple(passages) or (from_file(Path(text)) if text else neutral())
+        wanted = _window(settings, texts)
+        own = None
+        if kept:
+            own = _of_this_base(kept, first, texts, min(wanted, first.context or wanted), settings, top_k)
+            first.close()
         progress.advance()
-        second = stack.enter_context(first.beside(refs[1]) or open_reader(refs[1], settings))
+        second = stack.enter_context((None if kept else first.beside(refs[1])) or open_reader(refs[1], settings))
         progress.advance()
-        return _Run(first, second, texts, settings, progress).result(environment)
+        threads = settings.threads or os.cpu_count() or 1
+        window = min([wanted, *(r.context for r in (first, second) if r.context)])
+        if kept and kept.header.window > window:
+            msg = f"--cache {path} was read in windows of {kept.header.window} tokens: more than the student's {window}"
+            raise ModelError(f"{msg}, so name another file")
+        window = kept.header.window if kept else window
+        run = _Run(second, texts, window, threads, progress)
+        if kept and own:
+            return run.compared(CachedBase(kept), own, environment)
+        rows = make_rows(first, texts, window)
+        if path is None:
+            return run.result(ReadBase(first, threads=threads), rows, environment)
+        header = header_of(first.identity(), texts, rows, vocabulary=first.vocabulary, top_k=top_k, window=window)
+        writer = CacheWriter(path, header)
+        try:
+            return run.compared(KeepingBase(first, writer, threads=threads), rows, environment)
+        finally:
+            writer.discard()
+
+
+def _window(settings: EngineSettings, texts: Sequence[Passage]) -> int:
+    """Tokens read at once: a reply is read whole behind its prompt, as far as the models' own windows reach."""
+    return max(WINDOW, settings.context, REPLY_WINDOW if any(text.prompt for text in texts) else 0)
+
+
+def _of_this_base(
+    kept: Cache, base: Reader, texts: Sequence[Passage], window: int, settings: EngineSettings, top_k: int
+) -> list[Row]:
+    """Return the rows of a cache, once it is seen to be of this base and these texts.
+
+    Its window may be smaller than the base's: that of the student for whom it was written.
+    """
+    if not settings.context:
+        window = min(window, kept.header.window)
+    rows = make_rows(base, texts, window)
+    kept.check(header_of(base.identity(), texts, rows, vocabulary=base.vocabulary, top_k=top_k, window=window))
+    return rows
 
 
 class _Run:
-    """Both models, opened, and the texts."""
+    """The student, opened, and the texts."""
 
     def __init__(
-        self, base: Reader, student: Reader, texts: Sequence[Passage], settings: EngineSettings, progress: Progress
+        self, student: Reader, texts: Sequence[Passage], window: int, threads: int, progress: Progress
     ) -> None:
-        self._readers, self._texts, self._progress = (base, student), texts, progress
-        self._threads = settings.threads or os.cpu_count() or 1
-        # A reply is read whole behind its prompt, as far as the models' own windows reach.
-        wanted = max(WINDOW, settings.context, REPLY_WINDOW if any(text.prompt for text in texts) else 0)
-        self._window = min([wanted, *(r.context for r in self._readers if r.context)])
-        self._identities = (base.identity(), student.identity())
+        self._student, self._texts, self._progress = student, texts, progress
+        self._window, self._threads = window, threads
+        self._identity = student.identity()
+        self._clock = time.perf_counter()
 
-    def result(self, environment: Environment) -> DriftResult:
-        clock = time.perf_counter()
-        rows = [make_rows(reader, self._texts, self._window) for reader in self._readers]
-        if not all(rows):
+    def result(self, base: ReadBase, rows: Sequence[Row], environment: Environment) -> DriftResult:
+        """Compare token by token where the tokenizers agree, else in bits per byte."""
+        theirs = make_rows(self._student, self._texts, self._window)
+        if not rows or not theirs:
             msg = "no text has two tokens, and nothing predicts the first: give a longer text"
             raise UsageError(msg)
-        # Equal digests mean equal vocabularies; across engines digests are made differently, so the ids decide.
-        known = [identity.tokenizer for identity in self._identities]
-        engines = {identity.engine for identity in self._identities}
-        alike = rows[0] == rows[1] and (known[0] == known[1] or len(engines) > 1)
-        if alike:
-            return self._compared(rows[0], clock, environment)
-        return self._apart(rows, clock, environment)
+        if self._alike(base.identity, rows, theirs):
+            return self._compared(base, rows, environment)
+        return self._apart(base, (rows, theirs), environment)
 
-    def _compared(self, rows: Sequence[Row], clock: float, environment: Environment) -> DriftResult:
-        base, student = self._readers
+    def compared(self, base: BaseSide, rows: Sequence[Row], environment: Environment) -> DriftResult:
+        """Compare token by token.
+
+        Raises:
+            ModelError: The tokenizers differ, so that what is kept of the base says nothing.
+        """
+        if not rows:
+            msg = "no text has two tokens, and nothing predicts the first: give a longer text"
+            raise UsageError(msg)
+        if not self._alike(base.identity, rows, make_rows(self._student, self._texts, self._window)):
+            msg = "the two tokenizers differ, so only bits per byte can be compared: leave --cache out"
+            raise ModelError(msg)
+        return self._compared(base, rows, environment)
+
+    def _alike(self, base: ModelIdentity, rows: Sequence[Row], theirs: Sequence[Row]) -> bool:
+        # Equal digests mean equal vocabularies; across engines digests are made differently, so the ids decide.
+        known = base.tokenizer == self._identity.tokenizer or base.engine != self._identity.engine
+        return rows == theirs and known
+
+    def _compared(self, base: BaseSide, rows: Sequence[Row], environment: Environment) -> DriftResult:
+        student = self._student
         done = self._bar("read with both models", rows)
-        read = read_pair(base, student, rows, threads=self._threads, done=done)
-        again = floor_rows(rows)
-        done = self._bar("read with the base again", again)
-        itself = floor(base, again, threads=self._threads, done=done)
+        read = read_pair(base.source, student, rows, width=base.vocabulary, threads=self._threads, done=done)
+        itself = base.floor(rows, self._bar)
         size = self._bytes(rows)
         bits = [-float(side.sum()) / np.log(2.0) / size for side in (read.tokens.base, read.tokens.student)]
         return DriftResult(
-            base=self._identities[0],
-            student=self._identities[1],
+            base=base.identity,
+            student=self._identity,
             vocabulary=min(base.vocabulary, student.vocabulary),
             bits=(bits[0], bits[1]),
             whole=distance("all", read.tokens, read.documents),
@@ -126,26 +185,28 @@ class _Run:
             sources=self._split(read, lambda passage, _: passage.source),
             spans=self._split(read, lambda passage, start: passage.span(start)),
             heat=heat(read.tokens.heated),
-            floor=distance("base itself", itself.tokens, itself.documents),
+            floor=itself,
             places=self._places(read),
             bytes=size,
             cut=self._cut(rows),
             window=self._window,
-            seconds=time.perf_counter() - clock,
+            seconds=time.perf_counter() - self._clock,
             environment=environment,
+            kept=base.facts(float(read.tokens.rest.mean())),
         )
 
-    def _apart(self, rows: Sequence[Sequence[Row]], clock: float, environment: Environment) -> DriftResult:
+    def _apart(
+        self, base: ReadBase, rows: tuple[Sequence[Row], Sequence[Row]], environment: Environment
+    ) -> DriftResult:
         """Different tokenizers: what both give to the same bytes is all that can be compared."""
-        bits = []
-        for side, reader, own in zip(("base", "student"), self._readers, rows, strict=True):
-            total, _ = read_alone(reader, own, done=self._bar(f"read with the {side}", own))
-            bits.append(-total / np.log(2.0) / self._bytes(own))
+        own = base.alone(rows[0], self._bar("read with the base", rows[0]))
+        theirs, _ = read_alone(self._student, rows[1], done=self._bar("read with the student", rows[1]))
+        sizes = [self._bytes(side) for side in rows]
         return DriftResult(
-            base=self._identities[0],
-            student=self._identities[1],
+            base=base.identity,
+            student=self._identity,
             vocabulary=0,
-            bits=(bits[0], bits[1]),
+            bits=(-own / np.log(2.0) / sizes[0], -theirs / np.log(2.0) / sizes[1]),
             whole=None,
             groups=(),
             sources=(),
@@ -153,10 +214,10 @@ class _Run:
             heat=None,
             floor=None,
             places=(),
-            bytes=self._bytes(rows[0]),
+            bytes=sizes[0],
             cut=self._cut(rows[0]),
             window=self._window,
-            seconds=time.perf_counter() - clock,
+            seconds=time.perf_counter() - self._clock,
             environment=environment,
         )
 

@@ -35,7 +35,14 @@ def distance(name: str, tokens: TokenDrift, documents: Ints) -> Distance:
         overlap=mean(tokens.overlap, documents),
         large=mean((tokens.kl > LARGE).astype(np.float64), documents),
         quantiles=tuple(float(q) for q in np.quantile(tokens.kl, QUANTILES)),
+        gap=_gap(tokens, documents),
     )
+
+
+def _gap(tokens: TokenDrift, documents: Ints) -> Mean | None:
+    """What a lower bound lacks, over the tokens where that is known; None for exact divergences, or where none is."""
+    known = ~np.isnan(tokens.gap)
+    return mean(tokens.gap[known], documents[known]) if tokens.rest.any() and known.any() else None
 
 
 def mean(values: Floats, documents: Ints) -> Mean:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hydrometer.drift.result import Distance, DriftResult, Mean
+from hydrometer.drift.result import Distance, DriftResult, Kept, Mean
 from hydrometer.provenance import ModelIdentity
 from hydrometer.report import words
 from hydrometer.report.terminal import ASCII_HEAD, in_ascii, is_plain
@@ -34,10 +34,11 @@ def print_drift(result: DriftResult, console: Console, *, where: str = "") -> No
     for text in _words(result):
         line(text)
     head = ASCII_HEAD if plain else box.SIMPLE_HEAD
-    if result.whole is not None and result.floor is not None:
+    if result.whole is not None:
         console.print()
         parts = [row for rows in (result.groups, result.sources, result.spans) for row in _several(rows)]
-        console.print(_table([result.whole, *parts, result.floor], head))
+        rows = [result.whole, *parts, *([result.floor] if result.floor else [])]
+        console.print(_table(rows, head))
         console.print()
         line("where they part most:", "bold")
         for place in result.places[:5]:
@@ -59,9 +60,12 @@ def _words(result: DriftResult) -> Iterator[str]:
     else:
         whole = result.whole
         yield (
-            f"KL {whole.kl.value:.4g} nats a token over {whole.tokens} tokens of {whole.documents} documents; "
-            f"both find the same token most probable at {100 * whole.same.value:.1f} % of places."
+            f"KL {'at least ' if result.kept else ''}{whole.kl.value:.4g} nats a token over {whole.tokens} tokens of "
+            f"{whole.documents} documents; both find the same token most probable at {100 * whole.same.value:.1f} % "
+            "of places."
         )
+        if result.kept is not None:
+            yield _kept(result.kept, whole)
         yield f"Bits per byte: base {base:.4f}, student {student:.4f}."
     if result.heat is not None:
         heat = result.heat
@@ -70,6 +74,23 @@ def _words(result: DriftResult) -> Iterator[str]:
         )
     if result.cut:
         yield f"{result.cut} texts are longer than {result.window} tokens and were read in parts."
+
+
+def _kept(kept: Kept, whole: Distance) -> str:
+    asked = "The base was not asked again" if kept.reused else "The base's side is kept for the next student"
+    text = (
+        f"{asked} ({kept.bytes / 1e6:.1f} MB): a lower bound, from the {kept.top_k} most probable tokens of each "
+        f"place, which hold {100 * (1 - kept.rest):.1f} % of its mass"
+    )
+    if whole.gap is None:
+        return f"{text}."
+    gap = whole.gap
+    if gap.low is None or gap.high is None:
+        return f"{text}; it lacks about {_number(gap.value)}, estimated from draws of the rest."
+    return (
+        f"{text}. By draws from the rest it lacks {_number(gap.value)} (95 % {gap.low:.3f}..{gap.high:.3f}), "
+        f"which puts KL at {whole.kl.value + gap.value:.4g}."
+    )
 
 
 def _table(rows: Sequence[Distance], head: box.Box) -> Table:

@@ -1,8 +1,7 @@
 """Distances between two distributions over the next token: logits in, numbers per token out.
 
 Rows are taken one at a time, so that a whole vocabulary stays in the processor's cache; numpy lets other threads run
-meanwhile. Where only the most probable tokens of one side are known, the rest of both is lumped into one outcome: by
-the data-processing inequality that never makes a divergence larger, so what comes out is a lower bound.
+meanwhile. Where only the most probable tokens of one side are known: see `stats.top`.
 """
 
 from __future__ import annotations
@@ -40,6 +39,9 @@ class TokenDrift:
         same: Whether both find the same token most probable.
         overlap: Share of tokens among the five most probable of either that both have.
         heated: KL with the student at each temperature of `BETAS`, tokens x temperatures; NaN where not tried.
+        gap: Estimate of how much larger `kl` is in truth where only a part of the base's distribution was kept, NaN
+            where that is not known; 0 where all of it was.
+        rest: Mass of the base beside the tokens that were kept, 0 where all were.
     """
 
     kl: Floats
@@ -49,6 +51,16 @@ class TokenDrift:
     same: Floats
     overlap: Floats
     heated: Floats
+    gap: Floats
+    rest: Floats
+
+    @classmethod
+    def of(cls, rows: Floats) -> TokenDrift:
+        """Return tokens from their numbers side by side, in the order of the fields, nothing missing of the base."""
+        names = ("kl", "reverse", "base", "student", "same", "overlap")
+        columns = {name: rows[:, at] for at, name in enumerate(names)}
+        nothing = np.zeros(len(rows))
+        return cls(**columns, heated=rows[:, len(names) :], gap=nothing, rest=nothing)
 
     @property
     def change(self) -> Floats:
@@ -96,37 +108,7 @@ def compare_tokens(base: Singles, student: Singles, wanted: Ints, *, start: int 
     else:
         for first in firsts:
             work(first)
-    return TokenDrift(
-        kl=rows[:, 0],
-        reverse=rows[:, 1],
-        base=rows[:, 2],
-        student=rows[:, 3],
-        same=rows[:, 4],
-        overlap=rows[:, 5],
-        heated=rows[:, 6:],
-    )
-
-
-def kl_lower_bound(base: Floats, student: Floats) -> Floats:
-    """Return a lower bound of the divergence from log-probabilities of some tokens alone, the rest of both lumped.
-
-    Args:
-        base: Log-probabilities under the base, tokens x chosen tokens.
-        student: Log-probabilities of the same tokens under the student.
-    """
-    p, rest_p = np.exp(base), _rest(base)
-    rest_q = _rest(student)
-    known = np.where(p > 0.0, p * (base - student), 0.0).sum(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        lump = np.where(rest_p > 0.0, rest_p * (np.log(rest_p) - np.log(rest_q)), 0.0)
-    bound: Floats = np.maximum(known + lump, 0.0)
-    return bound
-
-
-def _rest(logprobs: Floats) -> Floats:
-    """Mass beside the chosen tokens; rounding never makes it negative."""
-    rest: Floats = np.maximum(1.0 - np.exp(logprobs).sum(axis=1), 0.0)
-    return rest
+    return TokenDrift.of(rows)
 
 
 def top_tokens(logits: Singles, count: int) -> Ints:
@@ -144,8 +126,8 @@ def top_tokens(logits: Singles, count: int) -> Ints:
 
 @np.errstate(invalid="ignore")  # minus infinity on both sides: seen to by `_apart`
 def _row(base: Singles, student: Singles, wanted: int, *, hot: bool) -> Floats:
-    first, p, mass_p = _exponentials(base)
-    second, q, mass_q = _exponentials(student)
+    first, p, mass_p = exponentials(base)
+    second, q, mass_q = exponentials(student)
     log_p, log_q = np.log(mass_p), np.log(mass_q)
     gap = first - second
     moved = float(np.dot(p, gap)) / mass_p
@@ -167,8 +149,12 @@ def _row(base: Singles, student: Singles, wanted: int, *, hot: bool) -> Floats:
     return np.array([max(found[0], 0.0), max(found[1], 0.0), *found[2:], same, both / (2 * count - both), *heated])
 
 
-def _exponentials(logits: Singles) -> tuple[Singles, Singles, float]:
-    """Logits below their largest one, their exponentials, and the sum of these."""
+def exponentials(logits: Singles) -> tuple[Singles, Singles, float]:
+    """Return logits below their largest one, their exponentials, and the sum of these.
+
+    Raises:
+        ValueError: There is NaN among them, or no finite number.
+    """
     largest = logits.max()
     if not np.isfinite(largest):
         msg = "the logits hold NaN, or no finite number: the weights or the engine are broken, and nothing was compared"
