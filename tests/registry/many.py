@@ -1,6 +1,10 @@
-"""Audits with models, verdicts and sizes of one's choosing, without running one."""
+"""Audits with models, verdicts and sizes of one's choosing, without running one, and bundles that somebody changed."""
 
+import hashlib
+import json
 import sys
+import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,3 +53,21 @@ def keep(audit: AuditResult, folder: Path) -> Path:
     folder.mkdir(parents=True)
     (folder / "report.json").write_text(canonical_json(to_plain(audit)))
     return folder
+
+
+def rewritten(bundle: Path, target: Path, changes: dict[str, Callable[[bytes], bytes]], *, fitting: bool = False) -> Path:
+    """Change files of a bundle; `fitting` makes the manifest fit, as a forger would."""
+    with zipfile.ZipFile(bundle) as old:
+        contents = {name: old.read(name) for name in old.namelist()}
+    for name, change in changes.items():
+        contents[name] = change(contents[name])
+    if fitting:
+        manifest = json.loads(contents["manifest.json"])
+        for name, entry in manifest["files"].items():
+            entry["bytes"] = len(contents[name])
+            entry["digest"] = "sha256:" + hashlib.sha256(contents[name]).hexdigest()
+        contents["manifest.json"] = json.dumps(manifest).encode()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
+        for name, body in contents.items():
+            new.writestr(name, body)
+    return target

@@ -5,13 +5,20 @@ import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from many import rewritten
 
 from commands import hydrometer
+from doubles import REF, Scripted
+from hydrometer.api import audit, audit_folder
+from hydrometer.engines.base import EngineSettings
 from hydrometer.errors import BundleError, EvidenceCorruptError, EvidenceError, HydrometerError
+from hydrometer.outcomes import Completion
 from hydrometer.registry.bundle import Limits, open_bundle, unpack, write_bundle
 from hydrometer.registry.checking import check_apart, check_bundle
+from hydrometer.spec import ModelRef
 from hydrometer.verify import verify_folder
 
 Forge = Callable[..., Path]
@@ -31,8 +38,6 @@ def test_a_bundle_becomes_the_folder_again_and_the_same_audit_gives_the_same_byt
 
 
 def test_a_bundle_holds_the_replies_of_its_own_audit_alone(tmp_path: Path) -> None:
-    from hydrometer.api import audit, audit_folder
-
     first = audit("fake:echo", "fake:echo?seed=1", tasks=["copying"], items=4, fixed=True, out=tmp_path)
     audit("fake:echo", "fake:echo?seed=2", tasks=["copying"], items=4, fixed=True, out=tmp_path)
     path, _ = write_bundle(audit_folder(tmp_path, first), tmp_path / "one.zip")
@@ -112,6 +117,56 @@ def test_replies_of_another_model_than_the_report_names_are_found(forge: Forge, 
     forged = forge({"report.json": renamed, "manifest.json": rename}, fitting=True)
     with pytest.raises(BundleError, match="16 replies of the student are another model's"):
         check_bundle(forged, tmp_path)
+
+
+def _speaking(ref: ModelRef, settings: EngineSettings) -> Scripted:
+    """A model that copies, whichever template it is asked under."""
+    template = settings.chat_template or ref.target
+    copy: Any = lambda request: Completion(text=request.messages[-1].content, completion_tokens=4)  # noqa: E731
+    engine = Scripted(ref.target, copy, [], template=f"digest of {template}")
+    engine.chat_template = template
+    return engine
+
+
+@pytest.fixture(scope="module")
+def crossed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of an audit with both templates and a teacher."""
+    out = tmp_path_factory.mktemp("crossed")
+    result = audit(
+        REF["base"], REF["student"], template="2x2", tasks=["copying"], items=6, out=out, fixed=True, inspect=False,
+        opener=_speaking, teacher=ModelRef(text="teacher", engine="fake", target="teacher"),
+    )  # fmt: skip
+    assert result.swapped
+    assert result.taught
+    return write_bundle(audit_folder(out, result), out / "crossed.zip")[0]
+
+
+def test_a_bundle_with_both_templates_and_a_teacher_passes(crossed: Path, tmp_path: Path) -> None:
+    assert check_bundle(crossed, tmp_path).entry.checked
+
+
+@pytest.mark.parametrize(
+    ("part", "side", "other", "said"),
+    [
+        ("swapped", "base", ("swapped", "student"), "6 replies of the base under the student's template are another model's"),
+        ("swapped", "student", ("items", "student"), "6 replies of the student under the base's template are another model's"),
+        ("taught", "base", ("items", "student"), "6 replies of the base are another model's"),
+        ("taught", "student", ("items", "base"), "1 replies of the teacher are another model's"),
+    ],
+)
+def test_replies_of_another_model_are_found_in_every_part(
+    crossed: Path, tmp_path: Path, part: str, side: str, other: tuple[str, str], said: str
+) -> None:
+    def lend(body: bytes) -> bytes:
+        report = json.loads(body)
+        own = {item["item_id"]: item for item in report[other[0]]}
+        # Of the teacher one reply alone: a teacher is known by nothing but its replies.
+        for item in report[part][-1:] if (part, side) == ("taught", "student") else report[part]:
+            item[side] = {**own[item["item_id"]][other[1]], "signs": item[side]["signs"]}
+        return json.dumps(report).encode()
+
+    with pytest.raises(BundleError, match=re.escape(said)):
+        check_bundle(rewritten(crossed, tmp_path / "forged.zip", {"report.json": lend}, fitting=True), tmp_path)
 
 
 @pytest.mark.parametrize(

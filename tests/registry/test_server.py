@@ -1,12 +1,20 @@
+import contextlib
 import json
+import os
+import select
 import shutil
+import signal
 import socket
 import subprocess
+import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from many import made
 
@@ -25,36 +33,56 @@ from hydrometer.registry.database import Database  # noqa: E402
 from hydrometer.registry.server import Settings, make_app  # noqa: E402
 
 
+class Postgres:
+    """A PostgreSQL of our own, on a port of its own, that can be stopped and started."""
+
+    def __init__(self, place: Path) -> None:
+        subprocess.run(["chown", "-R", "postgres", str(place)], check=False)
+        self._user = ["runuser", "-u", "postgres", "--"] if shutil.which("runuser") else []
+        made = subprocess.run(
+            [*self._user, "initdb", "-D", str(place / "db"), "-A", "trust", "-U", "postgres"], capture_output=True, check=False
+        )
+        if made.returncode:
+            pytest.skip(f"initdb: {made.stderr.decode()[-200:]}")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._port = free.getsockname()[1]
+        self._place = place
+        self.url = f"postgresql://postgres@127.0.0.1:{self._port}/postgres"
+        self.start()
+
+    def start(self) -> None:
+        command = [*self._user, "postgres", "-D", str(self._place / "db"), "-p", str(self._port), "-k", str(self._place)]
+        self._server = subprocess.Popen([*command, "-h", "127.0.0.1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(100):
+            try:
+                Database(self.url).close()
+            except RegistryError:
+                time.sleep(0.1)
+            else:
+                return
+
+    def stop(self) -> None:
+        """At once: connections that are open break."""
+        pid = int((self._place / "db" / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGINT)
+        self._server.wait(20)
+
+
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL of our own, on a port of its own."""
+def own_postgres() -> Iterator[Postgres]:
     if not shutil.which("initdb") or not shutil.which("postgres"):
         pytest.skip("PostgreSQL is not installed")
-    place = tmp_path_factory.mktemp("postgres")
-    subprocess.run(["chown", "-R", "postgres", str(place)], check=False)
-    for parent in place.parents[:3]:
-        parent.chmod(0o755)
-    user = ["runuser", "-u", "postgres", "--"] if shutil.which("runuser") else []
-    made = subprocess.run([*user, "initdb", "-D", str(place / "db"), "-A", "trust", "-U", "postgres"], capture_output=True, check=False)
-    if made.returncode:
-        pytest.skip(f"initdb: {made.stderr.decode()[-200:]}")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [*user, "postgres", "-D", str(place / "db"), "-p", str(port), "-k", str(place), "-h", "127.0.0.1"]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
-    for _ in range(100):
-        try:
-            Database(url).close()
-            break
-        except RegistryError:
-            import time
+    # Not below pytest's own folder: every other run of pytest takes that away from all users but its own.
+    with tempfile.TemporaryDirectory(prefix="hydrometer-postgres-") as place:
+        server = Postgres(Path(place))
+        yield server
+        server.stop()
 
-            time.sleep(0.1)
-    yield url
-    server.terminate()
-    server.wait(20)
+
+@pytest.fixture
+def postgres(own_postgres: Postgres) -> str:
+    return own_postgres.url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -206,6 +234,9 @@ def test_pages_and_the_api_of_the_server(database: Database) -> None:
     assert client.get("/memory.html?memory=lots").status_code == 400
     put(database, "of unknown size", size="")
     assert "61 of 62 audits" in client.get("/memory.html?memory=").text
+    assert "1 more do not say how large their weights are" in client.get("/memory.html").text
+    assert "do not say how large" not in client.get("/memory.html?q=model-4").text
+    assert "do not say how large" not in client.get("/index.html").text
     for path in ("/index.html?q=%00", "/models/%00.html", "/api/audits/%00.json"):
         assert client.get(path).status_code in (200, 400, 404), path
 
@@ -227,6 +258,134 @@ def test_a_database_that_is_down_is_said_to_be(tmp_path: Path, bundle: Path) -> 
     path.rmdir()
     (tmp_path / "away").rename(path)
     assert client.get("/api/audits.json").json()["total"] == 1
+
+
+def test_a_postgresql_that_stops_in_between_loses_nothing_and_is_used_again_once_it_is_back(
+    own_postgres: Postgres, bundle: Path
+) -> None:
+    database = Database(own_postgres.url)
+    client = client_of(make_app(database))
+    try:
+        key = {"Authorization": f"Bearer {database.new_token('eve')}"}
+        put(database, "one")
+        assert client.get("/api/audits.json").json()["total"] == 1
+        own_postgres.stop()
+        try:
+            for answer in (client.get("/api/audits.json"), client.post("/api/audits", content=bundle.read_bytes(), headers=key)):
+                assert answer.status_code == 503
+                assert "nothing was changed" in answer.json()["error"]
+                assert answer.headers["Retry-After"] == "30"
+            assert client.get("/index.html").status_code == 503
+        finally:
+            own_postgres.start()
+        # The same process goes on by itself.
+        assert client.get("/api/audits.json").json()["total"] == 1
+        assert client.post("/api/audits", content=bundle.read_bytes(), headers=key).status_code == 201
+    finally:
+        from hydrometer.registry import database as module
+
+        module._META.drop_all(database._engine)
+        database.close()
+
+
+def slowly(port: int, token: str) -> socket.socket:
+    """Begin an upload and send next to nothing of it."""
+    sender = socket.create_connection(("127.0.0.1", port))
+    head = f"POST /api/audits HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: 1000000\r\n\r\nP"
+    sender.sendall(head.encode())
+    return sender
+
+
+@contextlib.contextmanager
+def served(app: Any) -> Iterator[int]:
+    """Serve an application on a free port of this machine."""
+    import uvicorn
+
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield server.servers[0].sockets[0].getsockname()[1]
+    server.should_exit = server.force_exit = True
+    thread.join(20)
+
+
+def test_senders_who_send_slowly_keep_nobody_else_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hydrometer.registry import server
+
+    def refuse(*_: object, **__: object) -> None:
+        msg = "looked at"
+        raise BundleError(msg)
+
+    monkeypatch.setattr(server, "check_apart", refuse)
+    database = Database(f"sqlite:///{tmp_path / 'registry.sqlite'}")
+    slow, quick = database.new_token("slow"), database.new_token("quick")
+
+    def send(port: int, token: str) -> int:
+        key = {"Authorization": f"Bearer {token}"}
+        return httpx.post(f"http://127.0.0.1:{port}/api/audits", content=b"zip", headers=key, timeout=60).status_code
+
+    with served(make_app(database, Settings(checks=1, sends=2))) as port:
+        senders = [slowly(port, slow) for _ in range(3)]
+        # One of them is over what a token may send at once, and is told so.
+        first = select.select(senders, [], [], 30)[0][0]
+        assert b" 429 " in first.recv(200)
+        # There is one place for checks, which none of them holds: another's bundle is looked at.
+        assert send(port, quick) == 422
+        assert send(port, slow) == 429
+        for sender in senders:
+            sender.close()
+        # Whoever went away is forgotten.
+        deadline = time.monotonic() + 30
+        while (status := send(port, slow)) == 429 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert status == 422
+    with served(make_app(database, Settings(arrival=0.2))) as port, contextlib.closing(slowly(port, slow)) as sender:
+        assert b" 408 " in sender.recv(200)
+    database.close()
+
+
+def test_pages_are_made_once_and_take_no_more_room_than_they_may() -> None:
+    from hydrometer.registry.serving import PageCache
+    from hydrometer.report.html import Pages
+
+    made_for: list[str] = []
+
+    def ask(cache: PageCache, audit: str, size: int) -> str:
+        def make() -> Pages:
+            made_for.append(audit)
+            return Pages(report="x" * size)
+
+        return cache.get(audit, make).report
+
+    cache = PageCache(100)
+    for audit in ("a", "a", "b", "a", "c", "b"):
+        ask(cache, audit, 40)
+    # There is room for two: b was asked for longest ago when c came.
+    assert made_for == ["a", "b", "c", "b"]
+    assert ask(cache, "large", 500) == "x" * 500
+    assert cache._bytes <= 100
+    made_for.clear()
+    ask(cache, "b", 40)
+    assert made_for == []
+
+
+def test_what_another_version_kept_is_said_to_be_unreadable(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'registry.sqlite'}")
+    audit = put(database, "one")
+    client = client_of(make_app(database))
+    with database._engine.begin() as db:
+        db.exec_driver_sql("UPDATE files SET report = ?", (b'{"schema_version": 99}',))
+    answer = client.get(f"/audits/{audit}/report.html")
+    assert answer.status_code == 500
+    assert "upgrade hydrometer" in answer.text
+    with database._engine.begin() as db:
+        db.exec_driver_sql("UPDATE audits SET entry = '{}'")
+    answer = client.get("/api/audits.json")
+    assert answer.status_code == 503
+    assert "upgrade hydrometer" in answer.json()["error"]
+    database.close()
 
 
 def test_urls_that_cannot_be_used() -> None:

@@ -2,8 +2,9 @@
 
     python -m hydrometer.registry.checking BUNDLE FOLDER
 
-Checked: every digest; that the replies of each side belong to the model that the report names; every grade from the raw
-reply; every verdict and table from the grades. Code in replies runs in the sandbox, as in an audit.
+Checked: every digest; that the replies of each side belong to the model that the report names, under the other's
+template too, and those of a teacher to one model; every grade from the raw reply; every verdict and table from the
+grades. Code in replies runs in the sandbox, as in an audit.
 Not checked, for nobody can: that the named model gave these replies. Whoever doubts it asks it again.
 """
 
@@ -15,8 +16,8 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from pydantic import TypeAdapter
 from hydrometer.canon import to_plain
 from hydrometer.errors import BundleError, HydrometerError
 from hydrometer.outcomes import Status
+from hydrometer.provenance import ModelIdentity
 from hydrometer.registry.bundle import Opened, open_bundle, unpack
 from hydrometer.registry.entry import Check, Entry, entry_of
 from hydrometer.result import AuditResult, ItemResult
@@ -37,6 +39,7 @@ SECONDS, MEMORY = 300, 6 << 30
 """Most time and address space that a check may take."""
 
 _ENTRY = TypeAdapter(Entry)
+_IDENTITY = TypeAdapter(ModelIdentity)
 _MOST_SHOWN = 5
 
 
@@ -122,27 +125,48 @@ def main(arguments: Sequence[str]) -> int:
 def _strangers(folder: Path, bundle: Opened) -> list[str]:
     """Find replies that another model gave than the one whose name the report puts on them."""
     result = bundle.result
-    claimed = {
-        "base": (result.base.identity.digest, _keys(result, "base")),
-        "student": (result.student.identity.digest, _keys(result, "student")),
-    }
-    problems = []
+    base, student = result.base.identity, result.student.identity
     with Store(folder / EVIDENCE, read_only=True) as store:
-        for side, (identity, keys) in claimed.items():
-            rows = (values for table, values in store.rows(keys, ()) if table == "completions")
-            others = sum(values[1] != identity for values in rows)
-            if others:
-                problems.append(f"{others} replies of the {side} are another model's than {identity}")
-    return problems
+        givers = _givers(store, result)
+
+    def own(model: ModelIdentity) -> Callable[[ModelIdentity], bool]:
+        return lambda found: found.digest == model.digest
+
+    def crossed(model: ModelIdentity, template: str) -> Callable[[ModelIdentity], bool]:
+        # The weights of one under the template of the other; how an engine was told to render it may differ besides.
+        mixed = replace(model, template=template).digest
+        return lambda found: replace(found, settings=model.settings).digest == mixed
+
+    teachers = givers(result.taught, "student")
+    claims = [
+        ("base", givers((*result.items, *result.taught), "base"), own(base)),
+        ("student", givers(result.items, "student"), own(student)),
+        ("base under the student's template", givers(result.swapped, "base"), crossed(base, student.template)),
+        ("student under the base's template", givers(result.swapped, "student"), crossed(student, base.template)),
+        ("teacher", teachers, own(teachers[0]) if teachers else own(base)),
+    ]
+    counted = [(side, sum(not right(found) for found in who)) for side, who, right in claims]
+    return [f"{others} replies of the {side} are another model's" for side, others in counted if others]
 
 
-def _keys(result: AuditResult, side: str) -> set[str]:
-    replies = (_reply(item, side) for item in result.items)
-    return {reply.key for reply in replies if reply.status is not Status.ENGINE_ERROR}
+def _givers(store: Store, result: AuditResult) -> Callable[[Sequence[ItemResult], str], list[ModelIdentity]]:
+    """Return what says, for items and a side of them, which models gave their replies."""
+    items = (*result.items, *result.swapped, *result.taught)
+    keys = {key for side in ("base", "student") for key in _keys(items, side)}
+    models: dict[str, ModelIdentity] = {}
+    model_of: dict[str, str] = {}
+    for table, values in store.rows(keys, ()):
+        if table == "identities":
+            models[values[0]] = _IDENTITY.validate_json(values[1])
+        elif table == "completions":
+            model_of[values[0]] = values[1]
+    # A reply that is missing here is missed by `verify_folder`.
+    return lambda rows, side: [models[model_of[key]] for key in _keys(rows, side) if key in model_of]
 
 
-def _reply(item: ItemResult, side: str) -> Any:
-    return item.base if side == "base" else item.student
+def _keys(items: Sequence[ItemResult], side: str) -> list[str]:
+    replies = (item.base if side == "base" else item.student for item in items)
+    return [reply.key for reply in replies if reply.status is not Status.ENGINE_ERROR]
 
 
 def _parse(said: bytes) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 import sqlalchemy as sa
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from hydrometer.canon import canonical_json
 from hydrometer.errors import RegistryError, UsageError
@@ -150,6 +150,13 @@ class Database:
             total = db.execute(sa.select(sa.func.count()).select_from(_AUDITS).where(*where)).scalar_one()
             return Found(entries=tuple(_read(text) for text in db.execute(query).scalars()), total=total)
 
+    def unsized(self, chosen: Mapping[str, str]) -> int:
+        """Return how many audits a filter would find that do not say how large their weights are."""
+        others = {name: value for name, value in chosen.items() if name not in ("memory", "free")}
+        where = [*_conditions(others), _AUDITS.c.weight_bytes.is_(None)]
+        with _errors(), self._engine.connect() as db:
+            return int(db.execute(sa.select(sa.func.count()).select_from(_AUDITS).where(*where)).scalar_one())
+
     def of_page(self, kind: str, page: str) -> tuple[Entry, ...]:
         """Return the audits of a base's or a model's page, newest first; `kind` is `base` or `student`."""
         column = _AUDITS.c[f"{kind}_slug"]
@@ -242,7 +249,11 @@ def _gigabytes(chosen: Mapping[str, str], name: str) -> float:
 
 
 def _read(text: str) -> Entry:
-    return _ENTRY.validate_json(text, strict=True)
+    try:
+        return _ENTRY.validate_json(text, strict=True)
+    except ValidationError as error:
+        msg = "the database holds an audit that this version cannot read: upgrade hydrometer; nothing was changed"
+        raise RegistryError(msg) from error
 
 
 def _hashed(token: str) -> str:

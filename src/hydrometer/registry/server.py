@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import anyio
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -34,6 +35,7 @@ from hydrometer.registry.pages import (
     render_list,
     render_model,
 )
+from hydrometer.registry.serving import Counter, PageCache, Senders
 from hydrometer.registry.site import json_schema
 from hydrometer.report.html import FOLDER, HTML_NAME, render_pages
 from hydrometer.report.json_report import JSON_NAME, from_json
@@ -52,6 +54,10 @@ class Settings:
         upload: Bytes of a bundle.
         seconds: Time that checking one may take.
         checks: Bundles checked at the same time.
+        sends: Bundles that one token may send at the same time.
+        arrival: Seconds in which a bundle must have arrived.
+        patience: Seconds that a bundle waits for its check, while others are checked.
+        pages: Bytes of reports that are kept for the next reader.
     """
 
     reads: int = 600
@@ -59,25 +65,10 @@ class Settings:
     upload: int = 64 << 20
     seconds: int = 300
     checks: int = 2
-
-
-class Counter:
-    """Counts calls per caller in windows of fixed length; in this process alone."""
-
-    def __init__(self, most: int, seconds: int) -> None:
-        self._most, self._seconds = most, seconds
-        self._window, self._counts = 0, dict[str, int]()
-        self._lock = threading.Lock()
-
-    def wait(self, caller: str) -> int:
-        """Count a call; return 0 if it may go on, else the seconds after which it may."""
-        now = time.time()
-        with self._lock:
-            window = int(now // self._seconds)
-            if window != self._window:
-                self._window, self._counts = window, {}
-            count = self._counts[caller] = self._counts.get(caller, 0) + 1
-        return 0 if count <= self._most else max(1, int((window + 1) * self._seconds - now))
+    sends: int = 2
+    arrival: float = 600.0
+    patience: float = 60.0
+    pages: int = 64 << 20
 
 
 def make_app(database: Database, settings: Settings | None = None) -> FastAPI:
@@ -103,6 +94,10 @@ def make_app(database: Database, settings: Settings | None = None) -> FastAPI:
     async def down(request: Request, error: RegistryError) -> Response:
         return _error(request, 503, str(error), 30)
 
+    @app.exception_handler(EvidenceError)
+    async def unreadable(request: Request, error: EvidenceError) -> Response:
+        return _error(request, 500, f"this audit cannot be shown: {error}")
+
     @app.exception_handler(UsageError)
     async def wrong(request: Request, error: UsageError) -> Response:
         return _error(request, 400, str(error))
@@ -113,7 +108,7 @@ def make_app(database: Database, settings: Settings | None = None) -> FastAPI:
         return _error(request, 404, "there is nothing at this address")
 
     _add_lists(app, database)
-    _add_audits(app, database)
+    _add_audits(app, database, PageCache(settings.pages))
     _add_upload(app, database, settings)
     return app
 
@@ -165,7 +160,7 @@ def _add_lists(app: FastAPI, database: Database) -> None:
         return Response(asset(name), media_type=_KINDS[name])
 
 
-def _add_audits(app: FastAPI, database: Database) -> None:
+def _add_audits(app: FastAPI, database: Database, kept: PageCache) -> None:
     @app.get("/api/audits.json")
     def audits(request: Request) -> Response:
         chosen, number = _chosen(request)
@@ -188,13 +183,14 @@ def _add_audits(app: FastAPI, database: Database) -> None:
             return _error(request, 404, "no such audit here")
         if name == JSON_NAME:
             return Response(report, media_type="application/json")
-        pages = render_pages(from_json(report))
+        pages = kept.get(audit, lambda: render_pages(from_json(report)))
         page = pages.report if name == HTML_NAME else pages.beside.get(name.removeprefix(f"{FOLDER}/"))
         return HTMLResponse(page) if page else _error(request, 404, "no such page of this audit")
 
 
 def _add_upload(app: FastAPI, database: Database, settings: Settings) -> None:
-    writes, busy = Counter(settings.writes, 3600), threading.BoundedSemaphore(settings.checks)
+    writes, senders = Counter(settings.writes, 3600), Senders(settings.sends)
+    busy = threading.BoundedSemaphore(settings.checks)
 
     @app.post("/api/audits")
     async def upload(request: Request) -> Response:
@@ -205,20 +201,38 @@ def _add_upload(app: FastAPI, database: Database, settings: Settings) -> None:
         wait = writes.wait(writer)
         if wait:
             return _error(request, 429, f"more than {settings.writes} uploads in an hour: wait {wait} s", wait)
-        if not busy.acquire(blocking=False):
-            return _error(request, 429, "other bundles are being checked: try again in a minute", 60)
-        try:
-            with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder) / "upload.zip"
-                if not await _receive(request, path, settings.upload):
-                    return _error(request, 413, f"the bundle has more than {settings.upload:,} bytes")
+        with senders.sending(writer) as allowed, tempfile.TemporaryDirectory() as folder:
+            if not allowed:
+                return _error(request, 429, f"{settings.sends} bundles of this token are on their way: wait", 60)
+            path = Path(folder) / "upload.zip"
+            try:
+                with anyio.fail_after(settings.arrival):
+                    whole = await _receive(request, path, settings.upload)
+            except TimeoutError:
+                return _error(request, 408, f"the bundle did not arrive within {settings.arrival:g} s")
+            if not whole:
+                return _error(request, 413, f"the bundle has more than {settings.upload:,} bytes")
+            # Only now: a check is short, and a body may come as slowly as its sender likes.
+            if not await _free(busy, settings.patience):
+                return _error(request, 429, "other bundles are being checked: try again in a minute", 60)
+            try:
                 return await run_in_threadpool(_take, database, path, writer, settings.seconds)
-        except RegistryError:
-            raise
-        except EvidenceError as error:
-            return _error(request, 409 if isinstance(error, BundleConflictError) else 422, str(error))
-        finally:
-            busy.release()
+            except EvidenceError as error:
+                if isinstance(error, RegistryError):
+                    raise
+                return _error(request, 409 if isinstance(error, BundleConflictError) else 422, str(error))
+            finally:
+                busy.release()
+
+
+async def _free(busy: threading.BoundedSemaphore, patience: float) -> bool:
+    """Wait for a free check without holding a thread; return whether there was one in time."""
+    end = time.monotonic() + patience
+    while not busy.acquire(blocking=False):
+        if time.monotonic() >= end:
+            return False
+        await anyio.sleep(0.1)
+    return True
 
 
 async def _receive(request: Request, path: Path, most: int) -> bool:
@@ -261,6 +275,7 @@ def _list(database: Database, request: Request, *, memory: bool) -> Response:
         number=number,
         values=chosen,
         live=True,
+        unknown=database.unsized(chosen) if memory else 0,
         links=(link(number - 1) if number > 1 else "", link(number + 1) if number * PAGE_ROWS < found.total else ""),
     )
     return HTMLResponse(render_list(page))
