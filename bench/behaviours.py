@@ -76,7 +76,8 @@ def graders(replies: list[Observed]) -> dict[str, float]:
         if task.kind is Kind.CHOICES or task.unavailable() or name == "code_functions":
             continue
         items = itertools.cycle(task.items(40, 1))
-        task.grade(next(items), "The answer is 4.")
+        for loads in ("The answer is 4.", r"Answer: $1+\sqrt{2}$"):  # packages that only such an answer takes
+            task.grade(next(items), loads)
         spent[name] = seconds(lambda reply, t=task, i=items: t.grade(next(i), reply.answer), replies)  # type: ignore[misc]
     return spent
 

@@ -18,6 +18,14 @@ def lowered(text: str) -> str:
     return text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
 
 
+def contains_any(text: str, words: tuple[str, ...]) -> bool:
+    """Return whether any of some words stands in a text, as a whole word or not.
+
+    Looking for words without which an expression cannot match is ten times faster than trying the expression.
+    """
+    return any(map(text.__contains__, words))
+
+
 def letters(text: str) -> int:
     """Return how many characters of a text are letters."""
     if text.isascii():

@@ -10,6 +10,7 @@ import json
 import re
 import textwrap
 import warnings
+from functools import lru_cache
 
 from hydrometer.behaviours.base import Behaviour, Observed, Sign
 from hydrometer.behaviours.segments import Fence, fences, prose, shortened, visible, without_inline
@@ -80,7 +81,7 @@ def fence(observed: Observed) -> Sign | None:
 
 def json_broken(observed: Observed) -> Sign | None:
     """JSON that was asked for and cannot be read."""
-    if not (_WANTS_JSON.search(observed.asked) or _WANTS_JSON.search(observed.system)):
+    if not (_wants_json(observed.asked) or _wants_json(observed.system)):
         return None
     if observed.finish is not Finish.STOP:
         return None
@@ -139,6 +140,11 @@ BEHAVIOURS = (
     ),
     Behaviour(name="escape_corruption", version=1, summary="escapes written out twice", detect=escapes),
 )
+
+
+@lru_cache(maxsize=64)
+def _wants_json(request: str) -> bool:
+    return "json" in request.lower() and bool(_WANTS_JSON.search(request))
 
 
 def _odd_indentation(text: str, block: Fence) -> str:

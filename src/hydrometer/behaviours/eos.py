@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from hydrometer.behaviours.base import Behaviour, Observed, Sign
 from hydrometer.behaviours.segments import both, fences, shortened
+from hydrometer.letters import contains_any, lowered
 
 
 class Turn(NamedTuple):
@@ -33,6 +34,7 @@ _SPECIAL = re.compile(
     r"|START_OF_TURN_TOKEN|END_OF_TURN_TOKEN)[|｜]>|<(?:start|end)_of_turn>|<\|turn>|<turn\|>|<eos>|<bos>"
     r"|</s>|\[/?INST\]|<</?SYS>>"
 )
+_PLAYERS = ("user", "assistant", "human")
 _BARE = re.compile(r"\n(?:<[^<>\n]{1,20}>)?(user|assistant|human)[ \t]{0,20}\n(?=\s{0,20}\S)")
 _ROLE = re.compile(
     r"\n[ \t]{0,20}(?:\*\*|#{1,4} )?(Human|User|Instruction|### Instruction|USER"
@@ -43,16 +45,17 @@ _EXAMPLE = re.compile(
     r"|Input)(?: ?\d{1,3})?(?:\*\*)?:(?:\*\*)?[ \t\n]"
 )
 _REPLIES = re.compile(r"\n(?:\*\*)?(?:A|Answer|Solution|Output)\b")
+_SPEAKERS = ("Human", "User", "Instruction", "USER", "HUMAN")
+"""One of them stands in whatever `_ROLE` finds."""
 _DIALOGUE = re.compile(
     r"dialog|conversation|script|chat|interview|transcript|role|speaker|turn|prompt|template|token|log\b"
     r"|instruction"
-    r"|user|human|assistant|example|few-shot",
-    re.IGNORECASE,
+    r"|user|human|assistant|example|few-shot"
 )
 _QUESTIONS = re.compile(
-    r"question|quiz|exam|faq|problem|exercise|worksheet|test|flash ?card|interview|example|input",
-    re.IGNORECASE,
+    r"question|quiz|exam|faq|problem|exercise|worksheet|test|flash ?card|interview|example|input"
 )
+"""Both for requests in lower case."""
 
 
 @lru_cache(maxsize=8)
@@ -94,10 +97,10 @@ def _special(text: str, asked: str) -> Turn | None:
 
 
 def _role(text: str, asked: str) -> Turn | None:
-    found = _BARE.search(text)
+    found = _BARE.search(text) if contains_any(text, _PLAYERS) else None
     if found and _free(text, found):
         return Turn(found.start(), f"a turn of {found[1]!r}")
-    if ":" not in text or _DIALOGUE.search(asked):
+    if ":" not in text or not contains_any(text, _SPEAKERS) or _about_dialogues(asked):
         return None
     # A reply that opens with a role writes a dialogue; one that answers first and then lets the user speak does not.
     found = _ROLE.search(text)
@@ -105,12 +108,20 @@ def _role(text: str, asked: str) -> Turn | None:
 
 
 def _example(text: str, asked: str) -> Turn | None:
-    if _QUESTIONS.search(asked.rpartition("\n\n")[2]):
-        return None
     found = _EXAMPLE.search(text)
-    if not found or not _free(text, found) or not _REPLIES.search(text, found.end()):
+    if not found or _asks_questions(asked) or not _free(text, found) or not _REPLIES.search(text, found.end()):
         return None
     return Turn(found.start(), f"asks itself a new {found[1]!r}")
+
+
+@lru_cache(maxsize=64)
+def _about_dialogues(asked: str) -> bool:
+    return bool(_DIALOGUE.search(lowered(asked)))
+
+
+@lru_cache(maxsize=64)
+def _asks_questions(asked: str) -> bool:
+    return bool(_QUESTIONS.search(lowered(asked.rpartition("\n\n")[2])))
 
 
 def _free(text: str, found: re.Match[str]) -> bool:

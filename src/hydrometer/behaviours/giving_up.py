@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from typing import NamedTuple
 
 from hydrometer.behaviours.base import Behaviour, Observed, Sign
 from hydrometer.behaviours.leaving_off import leaves_off
 from hydrometer.behaviours.refusal import looks_refused
 from hydrometer.behaviours.segments import fences, shortened, visible
-from hydrometer.letters import lowered
+from hydrometer.letters import contains_any, lowered
 from hydrometer.outcomes import Finish
 
 _NOTHING = re.compile(r"[\s\u200b\u200c\u200d\u2060\ufeff]*")
@@ -33,6 +35,12 @@ _STOPS = re.compile(
     r"|i (?:can(?:['’]t|not)|could not|couldn['’]t|am unable to|was unable to|was not able to|did not|didn['’]t|did not manage to|didn['’]t manage to) (?:finish|complete|continue|go on|get through|reach the end|do (?:the rest|more|all))"
     r"|i give up|i(?:['’]m| am) giving up|(?:i(?:['’]m| am)|run|ran|running) out of (?:space|room|time|tokens))",
 )
+_LEFT = (
+    " here", " there", " now", "this point", "leave", "left", " let ", "omit", "skip", "yourself", "due to", "owing to", "because of",
+    "brevity", "too ", "very l", " manner", " way", " fashion", " pattern", "finish", "complete", "continue", "go on", "get through",
+    "reach the end", "do more", "do all", "give up", "giving up", "out of ", "rest", "remain", "other", "missing", "further",
+)  # fmt: skip
+"""One of them stands in whatever `_STOPS` finds."""
 _ELIDED = re.compile(
     r"(?:#|//|/\*|--|<!--|\[|\(|\.\.\.|…)\s{0,3}(?:\.\.\.|…)?\s{0,3}(?:the )?(?:rest of (?:the "
     r"|your )?(?:code|file|function|implementation|program|list|text|items|entries|essay|answer)"
@@ -43,23 +51,19 @@ _ELIDED = re.compile(
 )
 _AND_SO_ON = re.compile(r"(?:\band so (?:on|forth)|\betc|\bet cetera|\.\.\.|…)[.)\s]*\Z", re.IGNORECASE)
 _WANTS_ALL = re.compile(
-    r"\b(?:all|every|each|complete|full|entire|whole|exactly|\d{2,}|twenty|thirty|forty|fifty|hundred)\b",
-    re.IGNORECASE,
+    r"\b(?:all|every|each|complete|full|entire|whole|exactly|\d{2,}|twenty|thirty|forty|fifty|hundred)\b"
 )
-_WANTS_LIST = re.compile(r"\b(?:list|write|print|enumerate|count|name|give|output|show)\b", re.IGNORECASE)
+_WANTS_LIST = re.compile(r"\b(?:list|write|print|enumerate|count|name|give|output|show)\b")
 _WANTS_LESS = re.compile(
     r"\b(?:brief|short|summary|outline|exercise|excerpt|first few|sketch|placeholder|skeleton|stub"
-    r"|template|limits?|brevity|truncat)",
-    re.IGNORECASE,
+    r"|template|limits?|brevity|truncat)"
 )
-_LENGTH = re.compile(
-    r"\b(\d{3,5}|(?:one|two|five|three) (?:hundred|thousand))[\s-](?:or more )?words?\b", re.IGNORECASE
-)
+"""These three, and the two below, are for requests in lower case."""
+_LENGTH = re.compile(r"\b(\d{3,5}|(?:one|two|five|three) (?:hundred|thousand))[\s-](?:or more )?words?\b")
 _COUNT = re.compile(
     r"\b(?:list|name|give|write|print|show|provide|enumerate|generate|produce|make|suggest)(?: me| out| down| up)?(?: the| all| exactly| of)*"
     r" (\d{2,4}|twenty|thirty|forty|fifty|sixty|a hundred|one hundred)\b"
-    r"(?! (?:or (?:more|fewer) )?(?:words?|characters?|letters?|sentences?|lines|pages|percent|years?|tokens?|minutes?|times)\b|[-%.,]\d|-)",
-    re.IGNORECASE,
+    r"(?! (?:or (?:more|fewer) )?(?:words?|characters?|letters?|sentences?|lines|pages|percent|years?|tokens?|minutes?|times)\b|[-%.,]\d|-)"
 )
 _TENS = {"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "a hundred": 100, "one hundred": 100}
 _ENTRY = re.compile(r"^[ \t>*_]{0,8}(\d{1,4})[.):]\s", re.MULTILINE)
@@ -112,7 +116,7 @@ def gave_up(observed: Observed) -> Sign | None:
     asked = observed.asked
     if observed.finish is not Finish.STOP or not text:
         return None
-    found = None if _WANTS_LESS.search(asked) else _left_undone(text, asked)
+    found = None if _wants(asked).less else _left_undone(text, asked)
     found = found or _far_too_short(text, observed) or _far_too_few(text, asked)
     return found if found and not looks_refused(text) else None
 
@@ -137,15 +141,50 @@ SAYS_UNKNOWN = Behaviour(
 )
 
 
+class _Wants(NamedTuple):
+    """What a request asks for.
+
+    Attributes:
+        less: Whether it is content with a part.
+        everything: Whether it wants all of a list.
+        words: How many words at least, 0 where it does not say.
+        entries: How many entries, 0 where it does not say.
+    """
+
+    less: bool
+    everything: bool
+    words: int
+    entries: int
+
+
+@lru_cache(maxsize=64)
+def _wants(asked: str) -> _Wants:
+    """Read a request once, for all that answer it: prompts can be many times longer than replies."""
+    low = lowered(asked)
+    everything = bool(_WANTS_ALL.search(low) and _WANTS_LIST.search(low))
+    found = _COUNT.search(low)
+    entries = (int(found[1]) if found[1].isdigit() else _TENS[found[1]]) if found else 0
+    return _Wants(bool(_WANTS_LESS.search(low)), everything, _words_wanted(low), entries)
+
+
+def _words_wanted(low: str) -> int:
+    found = _LENGTH.search(low) if "word" in low else None
+    if not found or _SHORTER.search(low[: found.start()]):
+        return 0
+    number, _, unit = found[1].partition(" ")
+    return int(number) if number.isdigit() else _WORDED[number] * (100 if unit == "hundred" else 1000)
+
+
 def _left_undone(text: str, asked: str) -> Sign | None:
     tail = text[-_END:]
-    found = _STOPS.search(lowered(tail))
+    low = lowered(tail)
+    found = _STOPS.search(low) if contains_any(low, _LEFT) else None
     if found and found[0] not in asked.lower() and not _spoken(tail, found) and not _explains(tail, found):
         return Sign("leaves the work undone", shortened(tail[found.start() :]))
     elided = _elided(text)
     if elided:
         return Sign("leaves out a part", shortened(elided))
-    if not (_WANTS_ALL.search(asked) and _WANTS_LIST.search(asked)):
+    if not _wants(asked).everything:
         return None
     if _AND_SO_ON.search(tail[-20:]):
         return Sign("trails off where all was asked for", shortened(tail[-QUOTE_END:]))
@@ -189,13 +228,9 @@ def _explains(tail: str, found: re.Match[str]) -> bool:
 
 
 def _far_too_short(text: str, observed: Observed) -> Sign | None:
-    found = _LENGTH.search(observed.asked)
-    if not found or _SHORTER.search(observed.asked[: found.start()]):
+    wanted = _wants(observed.asked).words
+    if not wanted:
         return None
-    asked = found[1].lower().split()
-    wanted = (
-        int(asked[0]) if asked[0].isdigit() else _WORDED[asked[0]] * (100 if asked[1] == "hundred" else 1000)
-    )
     words = len(text[:40_000].split())
     if words * 8 > wanted or len(text) >= wanted:
         return None
@@ -204,10 +239,9 @@ def _far_too_short(text: str, observed: Observed) -> Sign | None:
 
 def _far_too_few(text: str, asked: str) -> Sign | None:
     """A numbered list that ends before the half of what was asked for."""
-    found = _COUNT.search(asked)
-    if not found:
+    wanted = _wants(asked).entries
+    if not wanted:
         return None
-    wanted = int(found[1]) if found[1].isdigit() else _TENS[found[1].lower()]
     last = 0
     for entry in _ENTRY.finditer(text):
         last = int(entry[1]) if int(entry[1]) == last + 1 else last

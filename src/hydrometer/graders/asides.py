@@ -11,7 +11,11 @@ from hydrometer.letters import lowered
 VERSION = 1
 
 _CLAUSE = re.compile(r"(?<=[.,;:!?()\n])\s*|\s(?=(?:but|although|though|whereas|instead of|rather than)\b)")
-_NOT = re.compile(r"\bnot\b|n['’]t\b|\binstead of\b|\brather than\b|\bno longer\b")
+_NOT = re.compile(
+    # What must stand before a word comes behind it, so that a search skips to the words' first letters.
+    r"not(?<!\wnot)\b|n['’]t\b|instead of(?<!\winstead of)\b|rather than(?<!\wrather than)\b"
+    r"|no longer(?<!\wno longer)\b"
+)
 _LOOK = 8000
 """How much of the end of a reply is read."""
 

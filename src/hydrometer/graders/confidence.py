@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from hydrometer.letters import contains_any, lowered
+
 VERSION = 1
 
 _LOOK = 4000
@@ -22,6 +24,10 @@ _STATED = re.compile(
 )
 
 
+_SIGNS = ("confidence", "certain", "%", "percent", "per cent")
+"""One of them stands in every statement."""
+
+
 def split_confidence(reply: str) -> tuple[str, float | None]:
     """Return a reply without what it says of its confidence, and that confidence in 0..1.
 
@@ -32,7 +38,7 @@ def split_confidence(reply: str) -> tuple[str, float | None]:
         reply: The answer text.
     """
     head, tail = reply[:-_LOOK], reply[-_LOOK:]
-    found = list(_STATED.finditer(tail))
+    found = list(_STATED.finditer(tail)) if contains_any(lowered(tail), _SIGNS) else []
     if not found:
         return reply, None
     rest = _STATED.sub(" ", tail)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from hydrometer.letters import lowered
+from hydrometer.letters import contains_any, lowered
 
 VERSION = 1
 
@@ -22,6 +22,11 @@ _UNKNOWN = re.compile(
     r"|\bnot (?:mentioned|stated|given|specified|said|provided|in the text)\b|\bnobody knows\b|\bno idea\b"
     r"|\bnever heard of\b",
 )
+_GAPS = (
+    "n't", "n’t", "not", "information", "mention", "indication", "way to", "unable", "impossible", "unknown",
+    "unspecified", "nobody knows", "no idea", "never heard of",
+)  # fmt: skip
+"""One of them stands in whatever `_UNKNOWN` finds."""
 _DENIAL = re.compile(
     rf"\b(?:do(?:es)?|did|has|have|had|is|are|was|were|could|can){_NOT}\b|\bcannot\b|\bnever\b"
     r"|\bno (?:such|real|actual|record\w*|evidence|country|city|element|novel|book)\b|\b(?:has|have|had|with) no\b"
@@ -38,7 +43,8 @@ _LOOK = 3000
 
 def says_unknown(reply: str) -> bool:
     """Whether a reply says that the answer is not known, or not told; a mere refusal to help does not say so."""
-    return bool(_UNKNOWN.search(lowered(reply[:_LOOK])))
+    low = lowered(reply[:_LOOK])
+    return contains_any(low, _GAPS) and bool(_UNKNOWN.search(low))
 
 
 def denies(reply: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+from fractions import Fraction
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
@@ -29,7 +30,9 @@ _SIGNS = {
     "\\right": "", "\\,": "", "\\!": "", "dfrac": "frac", "tfrac": "frac", "\\displaystyle": "",
 }  # fmt: skip
 _BOUND = re.compile(r"[a-z]\s*(<=|>=|<|>|\\leq?\b|\\geq?\b)\s*([^<>]+)")
-_WHOLE, _EXACT = re.compile(r"-?\d{1,12}"), re.compile(r"(-?)(?:\\frac\{(\d+)\}\{([1-9]\d*)\}|(\d+))")
+_EXACT = re.compile(r"(-?)(?:\\frac\{(\d{1,12})\}\{([1-9]\d{0,11})\}|(\d{1,12})(?:/([1-9]\d{0,11}))?)")
+_NO_NUMBER = re.compile(r"\d{0,3}\\sqrt\{\d{1,4}\}|(?:\\\{|[(\[]).+, .+(?:\\\}|[)\]])")
+"""Wanted answers that no single fraction equals: a root with its squares taken out, several solutions, an interval."""
 _WORD = re.compile(r"(?<!\\)(?<![a-zA-Z\\])(?!(?:or|and)\b)[a-zA-Z]{2,}")
 _HOSTILE = re.compile(
     r"\d{13}|!|\^\s*+\{?+\s*+(?!-?\d{1,2}(?!\d))|\^[^^]*\^[^^]*\^|(?:\\sqrt[^\\]*){5}|(?:[({\[]\s*){7}"
@@ -72,13 +75,19 @@ def grade_mathematics(reply: str, wanted: str) -> Grade:
 
 
 def _equal(found: str, wanted: str) -> bool:
-    whole, exact = _WHOLE.fullmatch(found), _EXACT.fullmatch(wanted)
-    if whole and exact:
-        # Most answers are whole numbers, and parsing LaTeX takes milliseconds.
-        return int(whole[0]) * int(exact[3] or 1) == int(f"{exact[1]}{exact[2] or exact[4]}")
+    # Most answers are whole numbers or fractions, and parsing LaTeX takes milliseconds.
+    number, exact = _EXACT.fullmatch(found), _EXACT.fullmatch(wanted)
+    if number and exact:
+        return _fraction(number) == _fraction(exact)
+    if number and _NO_NUMBER.fullmatch(wanted):
+        return False
     judge: Any = import_module("math_verify")
     gold, answer = _parsed(wanted), _parsed(_as_interval(found))
     return bool(judge.verify(gold, answer, timeout_seconds=None, allow_set_relation_comp=True))
+
+
+def _fraction(match: re.Match[str]) -> Fraction:
+    return Fraction(int(f"{match[1]}{match[2] or match[4]}"), int(match[3] or match[5] or 1))
 
 
 @lru_cache(maxsize=256)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from itertools import islice
 
-from hydrometer.letters import lowered
+from hydrometer.letters import contains_any, lowered
 from hydrometer.outcomes import Grade
 
 VERSION = 1
@@ -20,15 +21,20 @@ _NUMBER = re.compile(
     r"(?P<digits>\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
     r"(?!\d|st\b|nd\b|rd\b|th\b)"
 )
+_DIGIT = re.compile(r"\d")
 _BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
 _MARKER = re.compile(
-    r"\b(?:answer|result)\b[*_\s]*(?:(?:is|was|equals|[:=])[*_:=\s]*|(?=[$€£]?[-−]?\d))"
+    r"(?:answer(?<!\wanswer)|result(?<!\wresult))\b[*_\s]*(?:(?:is|was|equals|[:=])[*_:=\s]*|(?=[$€£]?[-−]?\d))"
 )
+"""What must stand before the words comes behind them, so that a search skips to their first letters."""
 _ENUMERATOR = re.compile(r"^[ \t]*\d{1,2}[.)][ \t]+(?=\S)", re.MULTILINE)
 _MINUS = re.compile(r"[-−](?=[$€£]?\d)")
 _SUM = re.compile(r"[\d.,]+\s*(?:[-−+*/x×÷=]|plus|minus|times|divided by)\s*[$€£]?[-−]?\d")
 _MARKERS, _LOOK = 20, 2000
 """Last markers that are looked behind, and how far: a reply that repeats "Answer:" for ever must not take as long."""
+
+_END = 400
+"""How far from the end of a reply its last number is looked for first."""
 
 _UNITS = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
@@ -49,16 +55,16 @@ def final_number(reply: str) -> Decimal | None:
         boxed = [found for content in _BOXED.findall(reply) for found in find_numbers(content)[-1:]]
         if boxed:
             return boxed[-1]
-    for match in list(_MARKER.finditer(lowered(reply)))[: -_MARKERS - 1 : -1]:
+    low = lowered(reply)
+    marks = list(_MARKER.finditer(low)) if contains_any(low, ("answer", "result")) else []
+    for match in marks[: -_MARKERS - 1 : -1]:
         found = _behind_marker(reply[match.end() : match.end() + _LOOK])
         if found is not None:
             return found
-    # No number goes over two lines, so the last one is looked for from the end.
-    for line in reversed(_without_noise(_ENUMERATOR.sub("", reply)).splitlines()):
-        found_here = list(_NUMBER.finditer(line))
-        if found_here:
-            return _value(found_here[-1])
-    return _in_words(reply)
+    # Mostly the last number stands in the last lines.
+    short = reply[reply.find("\n", max(0, len(reply) - _END)) + 1 :] if len(reply) > 2 * _END else ""
+    last = _last_number(short, whole=False) or _last_number(reply, whole=True)
+    return _value(last) if last else _in_words(reply)
 
 
 def grade_number(reply: str, wanted: int | Decimal) -> Grade:
@@ -68,6 +74,17 @@ def grade_number(reply: str, wanted: int | Decimal) -> Grade:
         return Grade.unparsed("no number in the reply")
     shown = f"{found.normalize():f}"
     return Grade.right(shown) if found == wanted else Grade.wrong(shown, f"expected {wanted}")
+
+
+def _last_number(text: str, *, whole: bool) -> re.Match[str] | None:
+    """Last number of a text. In a part of a reply, only if a line before it tells what a minus in front of it is."""
+    lines = _without_noise(_ENUMERATOR.sub("", text)).splitlines()
+    # No number goes over two lines, so it is looked for from the end.
+    for number in range(len(lines) - 1, -1, -1):
+        found = list(_NUMBER.finditer(lines[number])) if _DIGIT.search(lines[number]) else []
+        if found:
+            return found[-1] if whole or any(map(str.strip, lines[:number])) else None
+    return None
 
 
 def _behind_marker(tail: str) -> Decimal | None:
@@ -106,7 +123,7 @@ def _value(match: re.Match[str]) -> Decimal:
 
 
 def _in_words(text: str) -> Decimal | None:
-    words = re.findall(r"[a-z]+", text.lower())[:5]
+    words = [word[0] for word in islice(re.finditer(r"[a-z]+", text.lower()), 5)]
     total, seen = 0, False
     for word in words:
         if word in _WORDS:

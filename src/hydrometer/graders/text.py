@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 
 from hydrometer.letters import lowered
 from hydrometer.outcomes import Grade
@@ -13,8 +14,8 @@ VERSION = 1
 
 _QUOTES = {"“": '"', "”": '"', "‘": "'", "’": "'", "`": "'"}
 _PAIRS = (('"', '"'), ("'", "'"), ("“", "”"), ("‘", "’"), ("`", "`"), ("**", "**"))
-_MARKER = re.compile(r"\banswer\b[*_\s]*(?:is\b|[:=])[*_:\s]*")
-"""For texts in lower case."""
+_MARKER = re.compile(r"answer(?<!\wanswer)\b[*_\s]*(?:is\b|[:=])[*_:\s]*")
+"""For texts in lower case. What must stand before the word comes behind it, so that a search skips to the word."""
 _MARKERS, _LOOK = 20, 4000
 """Last markers that are looked behind, and how far: a reply that repeats itself for ever must not take as long."""
 
@@ -41,7 +42,8 @@ def unwrap(text: str) -> str:
 
 def same_text(reply: str, wanted: str) -> bool:
     """Whether a reply is exactly a text; blanks and quotes around it, and curly quotes, make no difference."""
-    return _plain_quotes(unwrap(reply)) == _plain_quotes(wanted)
+    plain = unwrap(reply)
+    return len(plain) == len(wanted) and _plain_quotes(plain) == _plain_quotes(wanted)
 
 
 def strip_echo(reply: str, prompt: str) -> str:
@@ -151,10 +153,16 @@ def _mentions(text: str, options: Sequence[str]) -> list[tuple[int, str]]:
     found = [
         (match.start(), option)
         for option in options
-        if option.lower() in low
-        for match in re.finditer(rf"(?<!\w)(?<!\bnot ){re.escape(option)}(?!\w)", text, re.IGNORECASE)
+        if (plain := lowered(option)) in low
+        for match in re.finditer(_named_alone(plain), low)
     ]
     return sorted(found)
+
+
+@lru_cache(maxsize=1024)
+def _named_alone(option: str) -> re.Pattern[str]:
+    word = re.escape(option)
+    return re.compile(rf"{word}(?<!\w{word})(?<!\bnot {word})(?!\w)")
 
 
 def _plain_quotes(text: str) -> str:

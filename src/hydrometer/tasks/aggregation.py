@@ -111,6 +111,8 @@ class Aggregation(RepliedTask):
 
 def _in_digits(reply: str) -> str:
     """Return the last number that a reply without digits has in words, else the reply."""
+    if re.search(r"\d", reply):
+        return reply
     words = re.findall(r"[a-z]+", reply.lower().replace("once", "one").replace("twice", "two"))
     found = [str(_NUMBERS.index(word)) for word in words if word in _NUMBERS]
-    return found[-1] if found and not re.search(r"\d", reply) else reply
+    return found[-1] if found else reply

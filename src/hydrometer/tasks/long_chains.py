@@ -111,8 +111,9 @@ def _find(family: dict[str, Any], reply: str) -> str:
     if "pattern" in family:
         found = find_last(reply, re.compile(family["pattern"]))
         return found.capitalize() if "day" in found.lower() else found.lower()
-    number = final_number(re.sub(r"(?i)\bbase[- ]?\d+|_\{?\d+\}?", "", reply))  # the base is not the answer
-    return "" if number is None else f"{number.normalize():f}"
+    if "_" in reply or "base" in reply.lower():
+        reply = re.sub(r"(?i)\bbase[- ]?\d+|_\{?\d+\}?", "", reply)  # the base is not the answer
+    return "" if (number := final_number(reply)) is None else f"{number.normalize():f}"
 
 
 _CLOSING = '\n\nWork it out, then end with a line "Answer: " and only the answer.'
