@@ -21,7 +21,7 @@ from huggingface_hub.errors import LocalEntryNotFoundError  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 from transformers.generation import logits_process as reference  # noqa: E402
 
-from hydrometer.engines import hf_load  # noqa: E402
+from hydrometer.engines import hf, hf_load  # noqa: E402
 from hydrometer.engines.base import EngineSettings  # noqa: E402
 from hydrometer.engines.hf import HfEngine, open_model  # noqa: E402
 from hydrometer.engines.hf_generate import batches  # noqa: E402
@@ -200,6 +200,14 @@ def test_the_seed_decides_a_sampled_reply(engine: HfEngine) -> None:
     assert one == same != other
 
 
+@pytest.fixture
+def unpacked(llama: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HfEngine]:
+    """An engine whose model cannot be packed."""
+    monkeypatch.setattr(hf, "packed", lambda *_: None)
+    with open_tiny(llama) as opened:
+        yield opened
+
+
 def starve(monkeypatch: pytest.MonkeyPatch, limit: int, error: Exception) -> list[int]:
     """Let every call with more rows than `limit` fail after the first token was computed."""
     sizes: list[int] = []
@@ -230,34 +238,34 @@ def starve(monkeypatch: pytest.MonkeyPatch, limit: int, error: Exception) -> lis
     ],
 )
 def test_out_of_memory_halves_the_batch_and_loses_nothing(
-    engine: HfEngine, monkeypatch: pytest.MonkeyPatch, error: Exception
+    unpacked: HfEngine, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     # The first ends before memory runs out: it must be neither lost nor given twice.
     requests = [ask(t, tokens) for t, tokens in zip(TEXTS, (1, 12, 12, 12, 12), strict=True)]
-    before = [c.token_ids for c in replies(engine, requests)]
+    before = [c.token_ids for c in replies(unpacked, requests)]
     sizes = starve(monkeypatch, 2, error)
-    assert [c.token_ids for c in replies(engine, requests)] == before
+    assert [c.token_ids for c in replies(unpacked, requests)] == before
     assert max(sizes) == 5
     assert sizes.count(5) == 1
 
 
 def test_out_of_memory_with_one_row_stops_with_a_cure(
-    engine: HfEngine, monkeypatch: pytest.MonkeyPatch
+    unpacked: HfEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     choices = Request(kind=Kind.CHOICES, messages=(Message("user", "hi"),), choices=("a", "b"), max_tokens=0)
-    list(engine.score([choices], "continuation"))
+    list(unpacked.score([choices], "continuation"))
     starve(monkeypatch, 0, MemoryError())
     with pytest.raises(OutOfMemoryError, match=r"single request of .* prompt tokens: use a smaller"):
-        list(engine.generate([ask("hi")]))
+        list(unpacked.generate([ask("hi")]))
     with pytest.raises(OutOfMemoryError, match="single request"):
-        list(engine.score([choices], "continuation"))
+        list(unpacked.score([choices], "continuation"))
 
 
-def test_what_torch_raises_is_mapped(engine: HfEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    list(engine.generate([ask("hi")]))
+def test_what_torch_raises_is_mapped(unpacked: HfEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    list(unpacked.generate([ask("hi")]))
     starve(monkeypatch, 0, RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
     with pytest.raises(EngineError, match="torch failed while computing: mat1") as caught:
-        list(engine.generate([ask("hi")]))
+        list(unpacked.generate([ask("hi")]))
     assert not isinstance(caught.value, OutOfMemoryError)
 
 

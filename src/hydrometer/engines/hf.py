@@ -20,8 +20,10 @@ from hydrometer.engines.base import ROLLING, Answer, Capabilities, ClosingEngine
 from hydrometer.engines.hf_generate import generate
 from hydrometer.engines.hf_load import Loaded, load
 from hydrometer.engines.hf_network import Network, Safety, free_memory
+from hydrometer.engines.hf_packed import Packed, packed
 from hydrometer.engines.hf_prompt import Prompt, Prompter, stop_ids
-from hydrometer.engines.hf_score import score, score_texts
+from hydrometer.engines.hf_score import score, score_packed, score_texts
+from hydrometer.engines.hf_stream import stream
 from hydrometer.errors import EngineError, ModelError
 from hydrometer.items import Message, Request
 from hydrometer.outcomes import Completion, Finish
@@ -33,10 +35,16 @@ from hydrometer.templates.render import ChatTemplate
 SLOTS = 32
 """Rows of a batch of replies, unless the user says otherwise."""
 
+_STREAM_SLOTS = 64
+"""The same of replies in packed rows, where a row that waits for others costs nothing."""
+
 _PREFILL = {"cpu": 2048}
 _CACHE = {"cpu": 32768}
 _GPU_PREFILL, _GPU_CACHE = 16384, 131072
 # Prompt tokens computed at once and tokens cached at once, by kind of device; on a processor more is no faster.
+
+_ROW = 1024
+"""Tokens of a packed row of choices; twice as many are 4 % slower, half as many no faster."""
 
 _WINDOW = 2048
 """Tokens in a window of a whole text where the model names no limit, as in lm-eval."""
@@ -81,6 +89,7 @@ class HfEngine(ClosingEngine):
         pad = next(iter(self._prompter.stops), 0)
         self._network: Network | None = Network(model, pad)
         self._safety: Safety | None = None
+        self._packed: Packed | None = None
         self._device = torch.device(self._network.device).type
         own = int(getattr(self._text_config, "max_position_embeddings", 0) or 0)
         self._context = min(own, settings.context) if own and settings.context else settings.context or own
@@ -139,10 +148,20 @@ class HfEngine(ClosingEngine):
         safety = self._probed(network)
         ready, failed = self._prepare(requests, self._prompter.prompt)
         yield from failed
+        together, apart = self._packable(ready)
+        if self._packed is not None:
+            yield from stream(
+                self._packed,
+                self._prompter,
+                together,
+                slots=self._settings.slots or _STREAM_SLOTS,
+                prefill=_ROW,
+                cache=_CACHE["cpu"],
+            )
         yield from generate(
             network,
             self._prompter,
-            ready,
+            apart,
             slots=self._settings.slots or SLOTS,
             budget=_CACHE.get(self._device, _GPU_CACHE),
             mixed=safety.padding,
@@ -172,16 +191,17 @@ class HfEngine(ClosingEngine):
             return
         make = self._prompter.choices if method == "continuation" else self._prompter.letters
 
+        vocabulary = int(self._text_config.vocab_size)
+
         def one_prompt(own: Sequence[Request]) -> Iterator[Answer]:
             ready, failed = self._prepare(own, make)
             yield from failed
+            together, apart = self._packable(ready)
+            if self._packed is not None:
+                yield from score_packed(self._packed, together, method=method, budget=_ROW, vocabulary=vocabulary)
+            budget = _PREFILL.get(self._device, _GPU_PREFILL)
             yield from score(
-                network,
-                ready,
-                method=method,
-                budget=_PREFILL.get(self._device, _GPU_PREFILL),
-                vocabulary=int(self._text_config.vocab_size),
-                safety=safety,
+                network, apart, method=method, budget=budget, vocabulary=vocabulary, safety=safety
             )
 
         yield from score_apart(requests, one_prompt)
@@ -201,8 +221,20 @@ class HfEngine(ClosingEngine):
     def _probed(self, network: Network) -> Safety:
         """What batching this model allows, found out at its first use."""
         if self._safety is None:
-            self._safety = network.probe(self._prompter.encode(_PROBE))
+            ids = self._prompter.encode(_PROBE)
+            self._safety = network.probe(ids)
+            self._packed = packed(network, self._opened()[0].model, next(iter(self._prompter.stops), 0), ids)
         return self._safety
+
+    def _packable(self, prompts: Sequence[Prompt]) -> tuple[list[Prompt], list[Prompt]]:
+        """Prompts that can share a packed row, and those that cannot."""
+        if self._packed is None:
+            return [], list(prompts)
+        window = self._packed.window
+        fits = [not window or len(p.ids) + p.room <= window for p in prompts]
+        return [p for p, fit in zip(prompts, fits, strict=True) if fit], [
+            p for p, fit in zip(prompts, fits, strict=True) if not fit
+        ]
 
     def _prepare(
         self, requests: Sequence[Request], make: Callable[[Request], Prompt]
@@ -228,9 +260,8 @@ class HfEngine(ClosingEngine):
             return "the prompt has no tokens"
         if any(not choice for choice in prompt.choices):
             return "a choice has no tokens"
-        room = prompt.request.max_tokens if not prompt.choices else prompt.longest
-        if self._context and len(prompt.ids) + room > self._context:
-            return f"{len(prompt.ids)} prompt tokens and {room} for the reply do not fit in {self._context}"
+        if self._context and len(prompt.ids) + prompt.room > self._context:
+            return f"{len(prompt.ids)} prompt tokens and {prompt.room} for the reply do not fit in {self._context}"
         return ""
 
 

@@ -1,7 +1,8 @@
 """Replies by an own decoding loop: batches by length, a generator per row, ends decided on tokens.
 
-The library's own `generate` pads finished rows with the end token and leaves the caller to guess where a reply
-ended, draws from one generator for the whole batch, and computes finished rows to the end.
+For models that cannot be packed, see `hf_stream`. The library's own `generate` pads finished rows with the end token
+and leaves the caller to guess where a reply ended, draws from one generator for the whole batch, and computes finished
+rows to the end.
 """
 
 from __future__ import annotations
@@ -99,15 +100,11 @@ def _decode(
         going: list[int] = []
         for row, token in enumerate(picked.tolist()):
             prompt, ids = alive[row], written[id(alive[row])]
-            stopped = token in prompter.stops
-            if not stopped:
-                ids.append(token)
-                stopped = _said_stop(prompter, ids, prompt.request.stops)
-            if stopped or len(ids) >= prompt.request.max_tokens:
-                finish = Finish.STOP if stopped else Finish.LENGTH
-                yield prompt, _completion(prompter, prompt, ids, finish, time.perf_counter() - start)
-            else:
+            finish = ending(prompter, prompt, ids, token)
+            if finish is None:
                 going.append(row)
+            else:
+                yield prompt, reply(prompter, prompt, ids, finish, time.perf_counter() - start)
         if not going:
             return
         if len(going) < len(alive):
@@ -116,6 +113,16 @@ def _decode(
             sampler.select(going)
             picked = picked[going]
         logits = network.step(state, picked)
+
+
+def ending(prompter: Prompter, prompt: Prompt, ids: list[int], token: int) -> Finish | None:
+    """Append the newest token to a reply, but no end token, and return why the reply ends, None if it goes on."""
+    if token in prompter.stops:
+        return Finish.STOP
+    ids.append(token)
+    if _said_stop(prompter, ids, prompt.request.stops):
+        return Finish.STOP
+    return Finish.LENGTH if len(ids) >= prompt.request.max_tokens else None
 
 
 def _said_stop(prompter: Prompter, ids: Sequence[int], stops: Sequence[str]) -> bool:
@@ -127,9 +134,8 @@ def _said_stop(prompter: Prompter, ids: Sequence[int], stops: Sequence[str]) -> 
     return any(stop in tail for stop in stops)
 
 
-def _completion(
-    prompter: Prompter, prompt: Prompt, ids: Sequence[int], finish: Finish, seconds: float
-) -> Completion:
+def reply(prompter: Prompter, prompt: Prompt, ids: Sequence[int], finish: Finish, seconds: float) -> Completion:
+    """Return the completion of a reply that has ended."""
     return Completion(
         text=cut_at(prompter.decode(ids), prompt.request.stops),
         finish=finish,

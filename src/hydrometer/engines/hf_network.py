@@ -150,10 +150,14 @@ class Network:
         return Safety(padding=self._alike(alone[0], padded[1]), prefix=self._alike(whole[0], continued[1]))
 
     def _alike(self, left: Any, right: Any) -> bool:
-        with torch.inference_mode():
-            gap = (left.log_softmax(-1) - right.log_softmax(-1)).abs().mean().item()
-        name = str(next(self._model.parameters()).dtype).removeprefix("torch.")
-        return bool(gap <= _TOLERANCE.get(name, _LOOSE_TOLERANCE))
+        return alike(next(self._model.parameters()).dtype, left, right)
+
+
+def alike(dtype: Any, left: Any, right: Any) -> bool:
+    """Return whether two logits in float32 are the same but for the rounding of a model's dtype."""
+    with torch.inference_mode():
+        gap = (left.log_softmax(-1) - right.log_softmax(-1)).abs().mean().item()
+    return bool(gap <= _TOLERANCE.get(str(dtype).removeprefix("torch."), _LOOSE_TOLERANCE))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -37,6 +37,11 @@ class Prompt:
         """Tokens of the longest choice."""
         return max((len(choice) for choice in self.choices), default=0)
 
+    @property
+    def room(self) -> int:
+        """Tokens that may follow the prompt."""
+        return self.longest if self.choices else self.request.max_tokens
+
 
 class Prompter:
     """A tokenizer and a chat template.

@@ -13,6 +13,9 @@ import torch
 
 from hydrometer.items import Request
 
+_COLUMNS = ("_greedy", "_temperature", "_top_k", "_top_p", "_min_p", "_presence", "_repetition")
+_MARKS = ("_seen", "_written")
+
 
 class Sampler:
     """Picks tokens for the rows of one batch.
@@ -27,7 +30,7 @@ class Sampler:
     def __init__(
         self, requests: Sequence[Request], prompts: Sequence[Sequence[int]], vocabulary: int, device: Any
     ) -> None:
-        self._device = device
+        self._device, self._vocabulary = device, vocabulary
         self._seeds = [torch.Generator().manual_seed(request.seed) for request in requests]
         decodings = [request.decoding for request in requests]
         self._greedy = self._column([d.greedy for d in decodings], torch.bool)
@@ -41,9 +44,8 @@ class Sampler:
         self._penalises = self._draws and any(
             d.presence_penalty != 0.0 or d.repetition_penalty != 1.0 for d in decodings
         )
+        self._seen, self._written = self._none(), self._none()
         if self._penalises:
-            self._seen = torch.zeros(len(requests), vocabulary, dtype=torch.bool, device=device)
-            self._written = self._seen.clone()
             for row, prompt in enumerate(prompts):
                 self._seen[row, torch.tensor(prompt, dtype=torch.long, device=device)] = True
 
@@ -62,10 +64,27 @@ class Sampler:
     def select(self, rows: Sequence[int]) -> None:
         """Keep only some rows."""
         self._seeds = [self._seeds[row] for row in rows]
-        index = torch.tensor(rows, device=self._device)
-        names = ["_greedy", "_temperature", "_top_k", "_top_p", "_min_p", "_presence", "_repetition"]
-        for name in names + (["_seen", "_written"] if self._penalises else []):
+        index = torch.tensor(rows, dtype=torch.long, device=self._device)
+        for name in _COLUMNS + (_MARKS if self._penalises else ()):
             setattr(self, name, getattr(self, name)[index])
+
+    def join(self, other: Sampler) -> Sampler:
+        """Put the rows of another sampler behind these and return the whole."""
+        penalises = self._penalises or other._penalises
+        for one in (self, other):
+            if penalises and not one._penalises:
+                one._penalises = True
+                one._seen, one._written = one._none(), one._none()
+        for name in _COLUMNS + (_MARKS if penalises else ()):
+            setattr(self, name, torch.cat([getattr(self, name), getattr(other, name)]))
+        self._seeds += other._seeds
+        self._draws |= other._draws
+        return self
+
+    def _none(self) -> Any:
+        """A mark for every row and token, all unset; no rows where nothing is penalised."""
+        rows = len(self._seeds) if self._penalises else 0
+        return torch.zeros(rows, self._vocabulary, dtype=torch.bool, device=self._device)
 
     def _column(self, values: Sequence[Any], dtype: Any = torch.float32) -> Any:
         return torch.tensor(values, dtype=dtype, device=self._device)[:, None]

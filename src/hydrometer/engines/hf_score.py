@@ -1,8 +1,9 @@
 """Log-probabilities of choices: the prompt that they share is computed once.
 
-The cached prompt is repeated once per choice and continued by the choice's tokens, with logits at those
-positions only. That is exact (the naive way gives the same to rounding) and saves most of the work: four short
-choices behind a prompt of 150 tokens cost little more than the prompt.
+Where the model allows it, prompts and choices of several requests stand in one packed row. Elsewhere the cached prompt
+is repeated once per choice and continued by the choice's tokens. Both have logits at the wanted positions only, both
+are exact (the naive way gives the same to rounding), and both save most of the work: four short choices behind a prompt
+of 150 tokens cost little more than the prompt.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import torch
 from hydrometer.engines.base import Answer
 from hydrometer.engines.hf_generate import halves
 from hydrometer.engines.hf_network import Network, Safety, foreign, is_out_of_memory
+from hydrometer.engines.hf_packed import Packed, Piece
 from hydrometer.engines.hf_prompt import Prompt
 from hydrometer.items import Request
 from hydrometer.outcomes import ChoiceScore, Completion
@@ -58,12 +60,35 @@ def score(
         EngineError: torch failed.
     """
     waiting = _batches(prompts, budget=budget, vocabulary=vocabulary, mixed=safety.padding)
+
+    def compute(batch: Sequence[Prompt]) -> list[list[_Score]]:
+        return _with_prefix(network, batch) if safety.prefix else [_naive(network, p) for p in batch]
+
+    yield from _answers(waiting, compute, method)
+
+
+def score_packed(
+    model: Packed, prompts: Sequence[Prompt], *, method: str, budget: int, vocabulary: int
+) -> Iterator[Answer]:
+    """Yield one answer per prompt, packed row by packed row; arguments and errors as those of `score`."""
+
+    def compute(batch: Sequence[Prompt]) -> list[list[_Score]]:
+        # What stands behind the last token of a choice is not wanted.
+        logits = model.read([Piece(p.ids, [choice[:-1] for choice in p.choices]) for p in batch])
+        return [_packed_scores(p, own) for p, own in zip(batch, logits, strict=True)]
+
+    yield from _answers(_rows(prompts, budget=budget, vocabulary=vocabulary), compute, method)
+
+
+def _answers(
+    waiting: list[list[Prompt]], compute: Callable[[Sequence[Prompt]], list[list[_Score]]], method: str
+) -> Iterator[Answer]:
     while waiting:
         batch = waiting.pop()
         start = time.perf_counter()
         scores: list[list[_Score]] | None = None
         try:
-            scores = _with_prefix(network, batch) if safety.prefix else [_naive(network, p) for p in batch]
+            scores = compute(batch)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise foreign(error) from error
@@ -161,6 +186,40 @@ def _batches(prompts: Sequence[Prompt], *, budget: int, vocabulary: int, mixed: 
             out[-1].append(prompt)
         else:
             out.append([prompt])
+    return out
+
+
+def _rows(prompts: Sequence[Prompt], *, budget: int, vocabulary: int) -> list[list[Prompt]]:
+    """Fill rows up to a number of tokens and of logits, in the order given and the first one last."""
+    out: list[list[Prompt]] = []
+    tokens = wanted = 0
+    for prompt in prompts:
+        tails = sum(len(choice) - 1 for choice in prompt.choices)
+        tokens, wanted = tokens + len(prompt.ids) + tails, wanted + tails + 1
+        if out and tokens <= budget and wanted * vocabulary <= _LOGITS:
+            out[-1].append(prompt)
+        else:
+            out.append([prompt])
+            tokens, wanted = len(prompt.ids) + tails, tails + 1
+    return out[::-1]
+
+
+def _packed_scores(prompt: Prompt, logits: torch.Tensor) -> list[_Score]:
+    """Score the choices of one prompt by the logits behind it and behind each choice's tokens but the last."""
+    places, at = [], 1
+    for choice in prompt.choices:
+        places += [0, *range(at, at + len(choice) - 1)]
+        at += len(choice) - 1
+    ids = torch.tensor([token for choice in prompt.choices for token in choice])
+    with torch.inference_mode():
+        index = torch.tensor(places)
+        values = (logits[index, ids] - logits.logsumexp(-1)[index]).double().tolist()
+        best = (logits.argmax(-1)[index] == ids).tolist()
+    out, at = [], 0
+    for choice in prompt.choices:
+        end = at + len(choice)
+        out.append(_Score(sum(values[at:end]), all(best[at:end])))
+        at = end
     return out
 
 
