@@ -146,7 +146,7 @@ def test_two_gguf_files_and_a_folder_with_one(base: Path, tmp_path: Path) -> Non
         writer.close()
         return str(tmp_path / name)
 
-    merges = table.merges.split("\n")
+    merges = table.merges.decode().split("\n")
     good = write("good.gguf", QWEN_TEMPLATE, merges)
     bad = write("bad.gguf", QWEN_TEMPLATE.replace("<think>", "<thought>"), merges[::-1])
     for one in (str(base), good):

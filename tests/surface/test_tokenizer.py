@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from hydrometer.errors import ModelError
 from hydrometer.surface import tokenizer as module
 from hydrometer.surface.probes import PROBES
 from hydrometer.surface.tokenizer import compare_tokenizers
-from hydrometer.surface.vocabulary import Vocabulary, of_gguf, of_json
+from hydrometer.surface.vocabulary import Vocabulary, of_file, of_gguf, of_json
 from tiny_models import _tokenizer
 
 
@@ -133,7 +134,48 @@ def test_a_line_break_inside_a_merge_is_no_further_merge(qwen: dict[str, Any]) -
     gguf = of_gguf({**as_gguf(qwen), "tokenizer.ggml.merges": ["\n \n", "a b"]})
     assert gguf is not None
     assert read(table).merges == gguf.merges
-    assert gguf.merges.count("\n") == 1
+    assert gguf.merges.count(b"\n") == 1
+
+
+ODD: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "pairs": lambda m: m.update(merges=[["a", "b"], ["é", "ü"], ['"', "\\"], ["a b", "\n"], ["\u0120", "中"]]),
+    "texts": lambda m: m.update(merges=["a b", '" \\', "Ġ 中"]),
+    "empty": lambda m: m.update(merges=[]),
+    "none": lambda m: m.pop("merges"),
+    "nonsense": lambda m: m.update(merges=["a b", 3, None, ["a"], ["a", "b", "c"]]),
+    "a token of that name": lambda m: m["vocab"].update({"merges": 900, 'x"merges":[': 901, '"merges":["a b"]': 902}),
+    "a second list": lambda m: m.update(other={"merges": ["x y"]}),
+    "a second table": lambda m: m.update(other={"vocab": {"x": 1}}),
+    "numbers that are none": lambda m: m["vocab"].update({"x": 1.5, "y": -1, "z": "1"}),
+    "a list of tokens": lambda m: m.update(vocab=[["a", -1.5], ["b", -2]]),
+    "odd tokens": lambda m: m["vocab"].update({'"': 900, "\\": 901, "\n": 902, "😀": 903, "": 904}),
+    "another place": lambda m: (m.pop("merges"), m.update(other={"merges": ["x y"]})),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_merges_read_one_by_one_are_those_of_the_whole_file(name: str, ascii_only: bool, qwen: dict[str, Any]) -> None:
+    table = copy.deepcopy(qwen)
+    ODD[name](table["model"])
+    for indent in (None, 2):
+        raw = json.dumps(table, ensure_ascii=ascii_only, indent=indent).encode()
+        assert of_file(raw, "x") == of_json(json.loads(raw), raw)
+        assert of_file(raw, "x").raw == raw
+
+
+@pytest.mark.parametrize("raw", [b'{"model":{"merges":["a b"', b'{"model":{"merges":[\xff"a"]}}', b'{"model":{"merges":["\xff a"]}}', b'{"merges":[', b"[]", b'{"model":{"merges":["a\nb"]}}'])
+def test_broken_merges_end_in_one_line(raw: bytes) -> None:
+    with pytest.raises(ModelError, match="download it again"):
+        of_file(raw, "x")
+
+
+def test_a_merge_more_at_the_end(qwen: dict[str, Any]) -> None:
+    longer = copy.deepcopy(qwen)
+    longer["model"]["merges"].append(longer["model"]["merges"][0])
+    count = len(qwen["model"]["merges"])
+    assert f"from number {count + 1:,} on: nothing more in the base" in faults(read(qwen), read(longer))["merges"]
+    assert "nothing more in the student" in faults(read(longer), read(qwen))["merges"]
 
 
 def test_more_tokens_are_no_loss(qwen: dict[str, Any]) -> None:

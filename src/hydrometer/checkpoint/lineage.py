@@ -18,7 +18,7 @@ from math import exp, lgamma
 from typing import Literal
 
 import numpy as np
-from scipy.stats import binom
+from scipy.special import bdtrc
 
 from hydrometer.checkpoint.inventory import Inventory, Pairing, pair_up
 from hydrometer.checkpoint.names import Place
@@ -196,7 +196,7 @@ def match_neurons(base: tuple[Rows, Rows], student: tuple[Rows, Rows]) -> tuple[
     agreed, counted = int(np.sum((gate == up) & alone)), int(np.sum(alone))
     # Answers are drawn without putting back, so of fewer rows than there are.
     chance = 1.0 / max(1, len(student[0]) - counted + 1)
-    return agreed, counted, float(binom.sf(agreed - 1, counted, chance))
+    return agreed, counted, float(bdtrc(agreed - 1, counted, chance))
 
 
 def rank_by_distance(found: Sequence[Lineage]) -> list[Lineage]:

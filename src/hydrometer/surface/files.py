@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 from hydrometer.checkpoint.cards import check_card, split_card
 from hydrometer.checkpoint.gguf_source import GgufSource
 from hydrometer.checkpoint.opening import HUB, locate, locate_adapter
-from hydrometer.checkpoint.places import Folder, json_limit, parse_json
+from hydrometer.checkpoint.places import Folder, json_limit
 from hydrometer.checkpoint.source import TensorSource
 from hydrometer.errors import CardError, ModelError
 from hydrometer.spec import ModelRef
 from hydrometer.surface.settings import SettingsSide
 from hydrometer.surface.templates import DEFAULT, NamedTemplate, of_folders, of_metadata
-from hydrometer.surface.vocabulary import Vocabulary, digest_bytes, of_gguf, of_json
+from hydrometer.surface.vocabulary import Vocabulary, digest_bytes, of_file, of_gguf
 
 CARD = "README.md"
 _RECIPES = (
@@ -150,7 +150,7 @@ def _of_folder(
 def _vocabulary(raw: bytes, where: str, known: Vocabulary | None) -> Vocabulary:
     if known is not None and known.digest == digest_bytes(raw):
         return known
-    return of_json(parse_json(raw, "tokenizer.json", where), raw)
+    return of_file(raw, where)
 
 
 def _special(*tables: Mapping[str, Any]) -> dict[str, str]:

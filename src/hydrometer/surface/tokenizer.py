@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
-from itertools import zip_longest
 from typing import Any
 
 from hydrometer.surface.answers import Answer, Finding, Topic, quoted, topic
@@ -81,15 +80,32 @@ def _same_spelling(ours: str, theirs: str) -> bool:
 def _merges(base: Vocabulary, student: Vocabulary) -> Iterator[Finding]:
     if not base.merges or not student.merges:
         return
-    ours, theirs = base.merges.split("\n"), student.merges.split("\n")
-    values = {"base": f"{len(ours):,} merges", "student": f"{len(theirs):,} merges"}
+    counts = [1 + side.merges.count(b"\n") for side in (base, student)]
+    values = {"base": f"{counts[0]:,} merges", "student": f"{counts[1]:,} merges"}
     if base.merges == student.merges:
-        yield Finding(name="merges", answer="confirmed", text=f"{len(ours):,} merges in the same order", **values)
+        yield Finding(name="merges", answer="confirmed", text=f"{counts[0]:,} merges in the same order", **values)
         return
-    pairs = enumerate(zip_longest(ours, theirs), 1)
-    first, (a, b) = next((number, pair) for number, pair in pairs if pair[0] != pair[1])
-    text = f"merges differ from number {first:,} on: {quoted(str(a))} in the base, {quoted(str(b))} in the student"
+    texts = [side.merges + b"\n" for side in (base, student)]
+    first = _first_difference(*texts)
+    a, b = (_line_at(text, first) for text in texts)
+    number = 1 + texts[0].count(b"\n", 0, first)
+    text = f"merges differ from number {number:,} on: {a} in the base, {b} in the student"
     yield Finding(name="merges", answer="contradicted", text=text, **values)
+
+
+def _first_difference(first: bytes, second: bytes) -> int:
+    """Where two texts part, found by halves."""
+    low, high = 0, min(len(first), len(second))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if first[low:middle] == second[low:middle] else (low, middle - 1)
+    return low
+
+
+def _line_at(text: bytes, place: int) -> str:
+    """The line around a place, quoted; nothing behind the end."""
+    start, end = text.rfind(b"\n", 0, place) + 1, text.find(b"\n", place)
+    return quoted(text[start:end].decode(errors="replace")) if place < len(text) else "nothing more"
 
 
 def _flags(base: Vocabulary, student: Vocabulary) -> Iterator[Finding]:

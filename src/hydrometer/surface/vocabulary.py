@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
+
+import zstandard
+
+from hydrometer.checkpoint.places import parse_json
+from hydrometer.surface.large import MERGES_MARK, TOKENS_MARK, merge_line, take_apart
 
 Form = Literal["json", "gguf"]
 
@@ -48,22 +53,27 @@ class Vocabulary:
         digest: Digest of the file it came from, `""` for metadata.
         kind: Kind of model, such as `BPE`; in a GGUF file the name of the splitting rule beside it.
         ids: Token -> its number, added tokens among them.
-        merges: The merges in their order, one a line; `""` where the file has none.
+        merges: The merges in their order, one a line, in UTF-8; `b""` where the file has none.
         added: The added tokens, empty for a GGUF file, which does not tell how they are looked for.
         steps: Normaliser, splitting, what is put around a text, and the way back, in one way of writing.
         settings: What else the model does.
-        raw: The content of `tokenizer.json`.
+        packed: The content of `tokenizer.json`, compressed.
     """
 
     form: Form
     digest: str = ""
     kind: str
     ids: Mapping[str, int] = field(repr=False)
-    merges: str = field(repr=False)
+    merges: bytes = field(repr=False)
     added: Mapping[str, Added] = field(repr=False)
     steps: Mapping[str, Any] = field(default_factory=dict, repr=False)
     settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    raw: bytes = field(default=b"", repr=False)
+    packed: bytes = field(default=b"", repr=False)
+
+    @property
+    def raw(self) -> bytes:
+        """The content of `tokenizer.json`, `b""` for metadata."""
+        return zstandard.decompress(self.packed) if self.packed else b""
 
     def token(self, number: int) -> str:
         """Return the token with a number, `""` if there is none."""
@@ -74,10 +84,41 @@ class Vocabulary:
         return bool(token) and _mentions(self.steps.get("post_processor"), token)
 
 
-def of_json(tokenizer: Mapping[str, Any], raw: bytes = b"") -> Vocabulary:
-    """Return what a `tokenizer.json` says; entries of the wrong type count as missing."""
+def of_file(raw: bytes, where: str) -> Vocabulary:
+    """Return what the content of a `tokenizer.json` says.
+
+    Args:
+        raw: The content.
+        where: How messages name the file.
+
+    Raises:
+        ModelError: It is no JSON, no object, or of so many parts that it would fill the memory.
+    """
+    parts = take_apart(raw)
+    if parts.rest is not raw:
+        table = parse_json(parts.rest, "tokenizer.json", where)
+        model = table.get("model")
+        # Marks stand where the model's own belong, or what was taken out was something else.
+        if (
+            isinstance(model, dict)
+            and (parts.merges is None or model.get("merges") == MERGES_MARK)
+            and (parts.ids is None or model.get("vocab") == TOKENS_MARK)
+        ):
+            found = of_json(table, raw, parts.ids)
+            return found if parts.merges is None else replace(found, merges=parts.merges)
+    return of_json(parse_json(raw, "tokenizer.json", where), raw)
+
+
+def of_json(tokenizer: Mapping[str, Any], raw: bytes = b"", ids: dict[str, int] | None = None) -> Vocabulary:
+    """Return what a `tokenizer.json` says; entries of the wrong type count as missing.
+
+    Args:
+        tokenizer: The file's object.
+        raw: Its content.
+        ids: The tokens of its model with their numbers, where they were taken out of the object.
+    """
     model = _mapping(tokenizer.get("model"))
-    ids = _ids(model.get("vocab"))
+    ids = _ids(model.get("vocab")) if ids is None else ids
     added: dict[str, Added] = {}
     for entry in _rows(tokenizer.get("added_tokens")):
         token, number = entry.get("content"), entry.get("id")
@@ -91,11 +132,11 @@ def of_json(tokenizer: Mapping[str, Any], raw: bytes = b"") -> Vocabulary:
         digest=digest_bytes(raw),
         kind=kind,
         ids=ids,
-        merges="\n".join(_merge(merge) for merge in _items(model.get("merges"))),
+        merges=b"\n".join(merge_line(merge) for merge in _items(model.get("merges"))),
         added=added,
         steps={name: _step(tokenizer.get(name)) for name in STEPS},
         settings={**_DEFAULTS.get(kind, {}), **rest},
-        raw=raw,
+        packed=zstandard.compress(raw, 1) if raw else b"",
     )
 
 
@@ -121,7 +162,7 @@ def of_gguf(metadata: Mapping[str, Any]) -> Vocabulary | None:
         form="gguf",
         kind=" ".join(str(rule[key]) for key in ("model", "pre") if rule[key]),
         ids=ids,
-        merges="\n".join(_merge(merge) for merge in merges) if isinstance(merges, list) else "",
+        merges=b"\n".join(merge_line(merge) for merge in _items(merges)),
         added={},
         settings={key: value for key, value in rule.items() if value is not None},
     )
@@ -132,12 +173,6 @@ def _ids(vocabulary: Any) -> dict[str, int]:
         return {str(token): number for token, number in vocabulary.items() if isinstance(number, int)}
     rows = enumerate(vocabulary) if isinstance(vocabulary, list) else ()
     return {str(row[0]): number for number, row in rows if isinstance(row, list) and row}
-
-
-def _merge(merge: Any) -> str:
-    # Converters to GGUF write a blank inside a half of a pair as its visible twin; a line break parts merges here.
-    text = " ".join(str(part).replace(" ", "Ġ") for part in merge) if isinstance(merge, list) else str(merge)
-    return text.replace("\n", "Ċ")
 
 
 def _step(step: Any) -> Any:
