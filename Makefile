@@ -28,7 +28,7 @@ $(VENV)/.core: pyproject.toml
 setup-dev: setup $(VENV)/.dev
 $(VENV)/.dev: pyproject.toml
 	$(BIN)/pip install --quiet torch==2.13.0
-	$(BIN)/pip install --quiet --editable '.[llamacpp,hf,frames,tasks,behaviours,serve,style,surface,lm-eval,contamination]' torch==2.13.0
+	$(BIN)/pip install --quiet --editable '.[llamacpp,hf,frames,tasks,behaviours,serve,style,surface,lm-eval,contamination,cluster]' torch==2.13.0
 	$(BIN)/pip install --quiet axe-playwright-python build coverage hypothesis jsonschema mypy playwright pytest pytest-timeout pytest-xdist ruff statsmodels types-PyYAML
 	touch $@
 

@@ -25,6 +25,7 @@ class EngineEntry:
         extra: Extra that installs them.
         summary: One line for tables.
         reader: `module:function` of type `ReaderOpener`, `""` where it cannot read a given text.
+        spreads: Whether it may stand on every node of a cluster: it computes itself.
     """
 
     opener: str
@@ -32,6 +33,7 @@ class EngineEntry:
     extra: str = ""
     summary: str = ""
     reader: str = ""
+    spreads: bool = False
 
 
 ENGINES: dict[str, EngineEntry] = {
@@ -41,6 +43,7 @@ ENGINES: dict[str, EngineEntry] = {
         extra="llamacpp",
         summary="GGUF files through embedded llama.cpp, with or without a GGUF LoRA adapter; no torch",
         reader="hydrometer.engines.llamacpp_read:open_reader",
+        spreads=True,
     ),
     "hf": EngineEntry(
         opener="hydrometer.engines.hf:open_model",
@@ -48,12 +51,15 @@ ENGINES: dict[str, EngineEntry] = {
         extra="hf",
         summary="checkpoint folders, hub ids and GGUF files through transformers, with PEFT adapters",
         reader="hydrometer.engines.hf_read:open_reader",
+        spreads=True,
     ),
     "http": EngineEntry(
         opener="hydrometer.engines.http:open_model",
         summary="OpenAI-compatible servers: llama-server; vLLM, LM Studio, Ollama, SGLang (not run yet)",
     ),
-    "fake": EngineEntry(opener="hydrometer.engines.fake:open_model", summary="scripted replies, for tests"),
+    "fake": EngineEntry(
+        opener="hydrometer.engines.fake:open_model", summary="scripted replies, for tests", spreads=True
+    ),
     "replay": EngineEntry(
         opener="hydrometer.engines.replay:open_model",
         summary="answers from an evidence store, without a model",
@@ -103,7 +109,15 @@ def open_engine(ref: ModelRef, settings: EngineSettings) -> Engine:
         MissingPackageError: The engine needs a package that is not installed.
         ModelError: The model cannot be opened.
     """
-    return cast("EngineOpener", _load(_entry(ref).opener))(ref, settings)
+    entry = _entry(ref)
+    if settings.cluster and entry.spreads:
+        if find_spec("ray") is None:
+            msg = "--cluster needs ray, which is not installed: pip install 'hydrometer[cluster]'"
+            raise MissingPackageError(msg)
+        from hydrometer.engines.cluster import open_model
+
+        return open_model(ref, settings, open_engine)
+    return cast("EngineOpener", _load(entry.opener))(ref, settings)
 
 
 def open_reader(ref: ModelRef, settings: EngineSettings) -> Reader:

@@ -156,6 +156,9 @@ def audit(  # noqa: PLR0913 - one parameter per documented option
     ] = "auto",
     concurrency: Annotated[int, typer.Option(help="Largest number of requests in flight to a server.")] = 32,
     timeout: Annotated[float, typer.Option(help="Seconds a server may take for one reply.")] = 600.0,
+    cluster: Annotated[
+        str, typer.Option(help="Ask on all nodes of a Ray cluster: auto, ray://HOST:10001 or HOST:6379.")
+    ] = "",
     fail_on: Annotated[
         str,
         typer.Option(
@@ -173,7 +176,13 @@ def audit(  # noqa: PLR0913 - one parameter per documented option
     from hydrometer.engines.base import EngineSettings
 
     settings = EngineSettings(
-        threads=threads, slots=slots, context=context, dtype=dtype, concurrency=concurrency, timeout=timeout
+        threads=threads,
+        slots=slots,
+        context=context,
+        dtype=dtype,
+        concurrency=concurrency,
+        timeout=timeout,
+        cluster=cluster,
     )
     options: dict[str, Any] = {
         "suite": suite,

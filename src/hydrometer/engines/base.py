@@ -59,6 +59,7 @@ class EngineSettings:
         api_key_env: Environment variable that holds a server's key; not a vendor's own, whose key would then be sent
             to any address that is typed.
         chat_template: Template source that replaces the model's own, `""` for its own.
+        cluster: Address of a Ray cluster on whose nodes the model is opened, `""` for this machine alone.
     """
 
     threads: int = 0
@@ -71,6 +72,7 @@ class EngineSettings:
     timeout: float = 600.0
     api_key_env: str = "HYDROMETER_API_KEY"
     chat_template: str = ""
+    cluster: str = ""
 
 
 @runtime_checkable
