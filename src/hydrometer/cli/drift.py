@@ -42,6 +42,13 @@ def drift(  # noqa: PLR0913 - one parameter per documented option
         ),
     ] = None,
     top_k: Annotated[int, typer.Option(help="Tokens of each place that --cache keeps.")] = TOP_K,
+    kld: Annotated[
+        Path | None,
+        typer.Option(help="A .kld file of llama-perplexity (--kl-divergence-base) in the base's place, for --text."),
+    ] = None,
+    write_kld: Annotated[
+        Path | None, typer.Option(help="Write such a file with the base's side of --text.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for drift.json.")] = Path("hydrometer-out"),
     threads: Annotated[int, typer.Option(help="Processor threads; 0 for all.")] = 0,
     context: Annotated[int, typer.Option(help="Tokens read at once, if more than 512; 0 for 512.")] = 0,
@@ -76,6 +83,8 @@ def drift(  # noqa: PLR0913 - one parameter per documented option
             replies=replies,
             cache=cache,
             top_k=top_k,
+            kld=kld,
+            write_kld=write_kld,
             settings=settings,
             progress=progress,
             environment=environment(),

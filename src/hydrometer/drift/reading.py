@@ -126,6 +126,10 @@ def floor_rows(rows: Sequence[Row]) -> list[Row]:
 
 
 def _shortened(row: Row) -> Row:
+    if row.first:
+        # Places do not matter here, and what was context before is as good.
+        ids = row.ids[: FLOOR_ROW + 1]
+        return replace(row, ids=ids, starts=(0,) * (len(ids) - 1), end=0, first=0)
     if len(row.starts) <= FLOOR_ROW:
         return row
     kept = len(row.ids) - len(row.starts) + FLOOR_ROW

@@ -57,6 +57,28 @@ def from_file(path: Path) -> tuple[Passage, ...]:
     Raises:
         UsageError: It cannot be read, or holds no text.
     """
+    text = _read(path)
+    found = list(_lines(path, text) if path.suffix == ".jsonl" else _plain(path, text))
+    if not found:
+        msg = f"--text {path} holds no text"
+        raise UsageError(msg)
+    return tuple(found)
+
+
+def whole_file(path: Path) -> str:
+    """Return a file's text as one, without the line end at its end, which llama-perplexity leaves out too.
+
+    Raises:
+        UsageError: It cannot be read, or holds no text.
+    """
+    text = _read(path).removesuffix("\n")
+    if not text.strip():
+        msg = f"--text {path} holds no text"
+        raise UsageError(msg)
+    return text
+
+
+def _read(path: Path) -> str:
     try:
         if path.stat().st_size > _LARGEST:
             msg = f"{path} has {path.stat().st_size >> 20} MB, at most {_LARGEST >> 20} are read: give a part of it"
@@ -68,11 +90,7 @@ def from_file(path: Path) -> tuple[Passage, ...]:
     except UnicodeDecodeError as error:
         msg = f"--text {path}: not UTF-8 at byte {error.start}: save it as UTF-8"
         raise UsageError(msg) from error
-    found = list(_lines(path, text) if path.suffix == ".jsonl" else _plain(path, text))
-    if not found:
-        msg = f"--text {path} holds no text"
-        raise UsageError(msg)
-    return tuple(found)
+    return text
 
 
 def _plain(path: Path, text: str) -> Iterable[Passage]:
