@@ -3,10 +3,14 @@
 import hashlib
 import json
 import sys
+import threading
+import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 
@@ -71,3 +75,18 @@ def rewritten(bundle: Path, target: Path, changes: dict[str, Callable[[bytes], b
         for name, body in contents.items():
             new.writestr(name, body)
     return target
+
+
+@contextmanager
+def served(app: Any) -> Iterator[int]:
+    """Serve an application on a free port of this machine."""
+    import uvicorn
+
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield server.servers[0].sockets[0].getsockname()[1]
+    server.should_exit = server.force_exit = True
+    thread.join(20)

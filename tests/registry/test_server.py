@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,7 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-from many import made
+from many import made, served
 
 from commands import hydrometer
 from hydrometer.canon import canonical_json, to_plain
@@ -294,21 +293,6 @@ def slowly(port: int, token: str) -> socket.socket:
     head = f"POST /api/audits HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: 1000000\r\n\r\nP"
     sender.sendall(head.encode())
     return sender
-
-
-@contextlib.contextmanager
-def served(app: Any) -> Iterator[int]:
-    """Serve an application on a free port of this machine."""
-    import uvicorn
-
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = server.force_exit = True
-    thread.join(20)
 
 
 def test_senders_who_send_slowly_keep_nobody_else_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""`hydrometer registry`: a site of many audits, or a server that takes them in."""
+"""`hydrometer registry`: a site of many audits, a server that takes them in, and what sends them there."""
 
 from __future__ import annotations
 
@@ -84,6 +84,37 @@ def token(
     else:
         msg = f"there is no token for {name!r}"
         raise UsageError(msg)
+
+
+@registry.command()
+def key(
+    file: Annotated[Path, typer.Argument(help="Where the private key goes.", show_default=False)],
+) -> None:
+    """Make a key to sign bundles with: the private one into a file, the public one printed, to be published."""
+    from hydrometer.registry.signing import make_key
+
+    typer.echo(make_key(file))
+
+
+@registry.command()
+def push(
+    url: Annotated[str, typer.Argument(help="Address of the registry.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="A bundle.", show_default=False)],
+    token: Annotated[
+        str, typer.Option(envvar="HYDROMETER_TOKEN", help="Token of a writer.", show_default=False)
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Send a bundle to a registry, which derives everything in it again before it keeps it."""
+    from hydrometer.errors import UsageError
+    from hydrometer.registry.pushing import push as send
+
+    if not token:
+        msg = "sending needs the token of a writer: --token, or HYDROMETER_TOKEN in the environment"
+        raise UsageError(msg)
+    kept = send(url, file, token)
+    said = "taken in" if kept.get("new") else "was there already"
+    typer.echo(json.dumps(kept) if as_json else f"{said}: {kept['page']}")
 
 
 def _open(folder: Path, url: str) -> Any:

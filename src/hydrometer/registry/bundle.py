@@ -1,8 +1,9 @@
 """One audit as one file, and back.
 
-A zip archive of four files:
+A zip archive of four files, five where it is signed:
 
-    manifest.json    which audit, and size and digest of every other file
+    manifest.json    which audit, and size and digest of the three below
+    signature.json   who signed the manifest (`registry.signing`), where somebody did
     report.json      the result as it was written
     evidence.jsonl   the rows of the evidence store behind it: items, requests, raw replies, models, grades
     report.html      the page, for whoever opens the archive by hand; it is never taken over, but made again
@@ -30,8 +31,9 @@ from typing import IO
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hydrometer.canon import FILE_TAG, canonical_json
-from hydrometer.errors import BundleConflictError, BundleError, EvidenceError
+from hydrometer.errors import BundleConflictError, BundleError, EvidenceError, MissingPackageError
 from hydrometer.outcomes import Status
+from hydrometer.registry import signing
 from hydrometer.registry.files import write_pages
 from hydrometer.registry.naming import audit_id, audit_name
 from hydrometer.report.html import HTML_NAME, render_html
@@ -43,8 +45,8 @@ from hydrometer.version import __version__
 
 FORMAT, FORMAT_VERSION = "hydrometer bundle", 1
 SUFFIX = ".hydrometer.zip"
-MANIFEST, ROWS = "manifest.json", "evidence.jsonl"
-_LARGEST = {MANIFEST: 1 << 16, JSON_NAME: 64 << 20, ROWS: 256 << 20, HTML_NAME: 16 << 20}
+MANIFEST, ROWS, SIGNATURE = "manifest.json", "evidence.jsonl", "signature.json"
+_LARGEST = {MANIFEST: 1 << 16, SIGNATURE: 1 << 10, JSON_NAME: 64 << 20, ROWS: 256 << 20, HTML_NAME: 16 << 20}
 """Names a bundle may hold, each with the most bytes it may unpack to."""
 _MOST_RATIO, _RATIO_FROM = 200, 1 << 20
 """Replies of models pack to a tenth; what packs to a 200th of a megabyte or more is a bomb."""
@@ -93,6 +95,8 @@ class Opened:
         digest: Digest of its manifest, and so of everything in it.
         report: The bytes of `report.json`.
         result: The same, read.
+        signer: Public key of whoever signed it, `""` if nobody did, or if it could not be checked here.
+        unchecked: Whether there is a signature that could not be checked, for want of a package.
     """
 
     path: Path
@@ -100,6 +104,8 @@ class Opened:
     digest: str
     report: bytes
     result: AuditResult
+    signer: str = ""
+    unchecked: bool = False
 
     @property
     def content(self) -> str:
@@ -107,17 +113,19 @@ class Opened:
         return self.manifest.files[JSON_NAME].digest
 
 
-def write_bundle(folder: Path, target: Path | None = None) -> tuple[Path, str]:
+def write_bundle(folder: Path, target: Path | None = None, *, key: Path | None = None) -> tuple[Path, str]:
     """Write an audit as one file, whole or not at all.
 
     Args:
         folder: The folder of the audit, or the `--out` folder whose newest one is meant.
         target: The file; None for one named after the audit in the current folder.
+        key: File of a private key to sign it with, None for no signature.
 
     Returns:
-        The file, and the digest of its manifest.
+        The file, and the digest of its manifest, which is the same with and without a signature.
 
     Raises:
+        UsageError: The key is none.
         EvidenceError: There is no finished audit, its evidence is missing, or the file cannot be written.
     """
     report = find_reports(folder)[0]
@@ -137,10 +145,11 @@ def write_bundle(folder: Path, target: Path | None = None) -> tuple[Path, str]:
         files={name: FileEntry(bytes=len(body), digest=_digest(body)) for name, body in contents.items()},
     )
     body = (json.dumps(manifest.model_dump(), indent=1) + "\n").encode()
+    signed = {SIGNATURE: signing.sign(body, key)} if key else {}
     target = target or Path(audit_name(result) + SUFFIX)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _write_zip(target, {MANIFEST: body, **contents})
+        _write_zip(target, {MANIFEST: body, **signed, **contents})
     except OSError as error:
         msg = f"cannot write {target}: {error.strerror or error}; choose another -o"
         raise EvidenceError(msg) from error
@@ -148,10 +157,11 @@ def write_bundle(folder: Path, target: Path | None = None) -> tuple[Path, str]:
 
 
 def open_bundle(path: Path, limits: Limits | None = None) -> Opened:
-    """Read a bundle with suspicion: names, links, sizes, ratios, then every digest.
+    """Read a bundle with suspicion: names, links, sizes, ratios, then every digest, and the signature if there is one.
 
     Raises:
-        BundleError: It is none, or unsafe, or a file in it is not the one that the manifest names.
+        BundleError: It is none, or unsafe, or a file in it is not the one that the manifest names, or its signature
+            does not fit.
         EvidenceVersionError: Its report is from a newer version.
         EvidenceCorruptError: Its report is damaged.
     """
@@ -160,18 +170,30 @@ def open_bundle(path: Path, limits: Limits | None = None) -> Opened:
         members = _members(path, archive, limits)
         body = _read(path, archive, members[MANIFEST])
         manifest = _manifest(path, body)
-        if set(manifest.files) | {MANIFEST} != set(members):
-            named, there = sorted(manifest.files), sorted(set(members) - {MANIFEST})
+        there = sorted(set(members) - {MANIFEST, SIGNATURE})
+        if sorted(manifest.files) != there:
+            named = sorted(manifest.files)
             msg = f"{path.name}: the manifest names {', '.join(named)}, the bundle holds {', '.join(there)}"
             raise BundleError(msg)
         for name, entry in manifest.files.items():
             _compare(path, archive, members[name], entry)
         report = _read(path, archive, members[JSON_NAME])
+        signature = _read(path, archive, members[SIGNATURE]) if SIGNATURE in members else b""
+    checkable = bool(signature) and signing.available()
+    signer = signing.signer(body, signature, path.name) if checkable else ""
     result = from_json(report)
     if audit_id(result) != manifest.audit:
         msg = f"{path.name}: {MANIFEST} says audit {manifest.audit}, {JSON_NAME} is {audit_id(result)}: changed"
         raise BundleError(msg)
-    return Opened(path=path, manifest=manifest, digest=_digest(body), report=report, result=result)
+    return Opened(
+        path=path,
+        manifest=manifest,
+        digest=_digest(body),
+        report=report,
+        result=result,
+        signer=signer,
+        unchecked=bool(signature) and not checkable,
+    )
 
 
 def unpack(bundle: Opened, out: Path) -> Path:
@@ -209,6 +231,21 @@ def unpack(bundle: Opened, out: Path) -> Path:
         with suppress(OSError):
             shutil.rmtree(draft)
     return folder
+
+
+def require_signer(bundle: Opened, key: str) -> None:
+    """Refuse a bundle that somebody else signed, or nobody.
+
+    Raises:
+        BundleError: It is signed with another key, or not at all.
+        MissingPackageError: Its signature cannot be checked here.
+    """
+    if bundle.unchecked:
+        msg = "its signature cannot be checked without cryptography: pip install 'hydrometer[sign]'"
+        raise MissingPackageError(msg)
+    if bundle.signer != key:
+        msg = f"{bundle.path.name} is signed with {bundle.signer or 'no key'}, not with {key}: not taken"
+        raise BundleError(msg)
 
 
 def conflict(audit: str, first: str, second: str) -> BundleConflictError:

@@ -77,7 +77,7 @@ def check_bundle(path: Path, out: Path) -> Checked:
         msg = f"{path.name}: {'; '.join(problems[:_MOST_SHOWN])}{more}: the bundle was changed or its grader is another"
         raise BundleError(msg)
     check = Check(replies=found.completions, grades=found.grades, hydrometer=__version__)
-    return Checked(entry=entry_of(bundle.result, bundle.content, checked=check), folder=folder)
+    return Checked(entry=entry_of(bundle.result, bundle.content, checked=check, signer=bundle.signer), folder=folder)
 
 
 def check_apart(path: Path, out: Path, *, seconds: int = SECONDS) -> Checked:

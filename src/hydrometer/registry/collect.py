@@ -59,28 +59,28 @@ def find_sources(folder: Path) -> tuple[list[Source], list[LeftOut]]:
     return sources, half
 
 
-def read_source(source: Source) -> tuple[AuditResult, str, bytes]:
-    """Return the result of an audit, and digest and bytes of its `report.json`; of a bundle, once all digests fit.
+def read_source(source: Source) -> tuple[Entry, AuditResult, bytes]:
+    """Return entry and result of an audit, and the bytes of its `report.json`; of a bundle, once all digests fit.
 
     Raises:
         EvidenceError: It cannot be read, or is from a newer version, or damaged.
     """
     if source.bundle:
         bundle = open_bundle(source.path)
-        return bundle.result, bundle.content, bundle.report
+        return entry_of(bundle.result, bundle.content, signer=bundle.signer), bundle.result, bundle.report
     try:
         body = source.path.read_bytes()
     except OSError as error:
         msg = f"cannot read {source.path}: {error.strerror or error}"
         raise EvidenceError(msg) from error
-    return from_json(body), FILE_TAG + sha256(body).hexdigest(), body
+    result = from_json(body)
+    return entry_of(result, FILE_TAG + sha256(body).hexdigest()), result, body
 
 
 def take(source: Source, out: Path) -> Entry | str:
     """Write the report of one audit into a new folder and return its entry, or why it could not be taken."""
     try:
-        result, content, body = read_source(source)
-        entry = entry_of(result, content)
+        entry, result, body = read_source(source)
         out.mkdir(parents=True)
         write_pages(result, out)
         (out / JSON_NAME).write_bytes(body)

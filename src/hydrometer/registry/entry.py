@@ -120,6 +120,7 @@ class Entry:
         tokens: What the replies cost; None where nothing was generated.
         checked: What was derived again from the raw replies when the audit came in; None where that was not done.
         uploader: Name of the token it was uploaded with, `""` otherwise.
+        signer: Public key whose owner signed the bundle, `ed25519:` and 64 digits; `""` where nobody did.
     """
 
     schema_version: int
@@ -141,6 +142,7 @@ class Entry:
     tokens: Tokens | None
     checked: Check | None = None
     uploader: str = ""
+    signer: str = ""
 
     @property
     def shorter(self) -> bool:
@@ -148,7 +150,9 @@ class Entry:
         return self.tokens is not None and self.tokens.high < 1.0
 
 
-def entry_of(result: AuditResult, content: str, *, checked: Check | None = None, uploader: str = "") -> Entry:
+def entry_of(
+    result: AuditResult, content: str, *, checked: Check | None = None, uploader: str = "", signer: str = ""
+) -> Entry:
     """Return the entry of an audit.
 
     Args:
@@ -156,6 +160,7 @@ def entry_of(result: AuditResult, content: str, *, checked: Check | None = None,
         content: Digest of its `report.json`.
         checked: What was derived again.
         uploader: Who sent it.
+        signer: Who signed it.
     """
     base, student = _model(result.base.identity), _model(result.student.identity)
     price = next((row for row in result.tokens if not row.capability and row.n), None)
@@ -186,6 +191,7 @@ def entry_of(result: AuditResult, content: str, *, checked: Check | None = None,
         tokens=Tokens(ratio=price.ratio, low=price.low, high=price.high, n=price.n) if price else None,
         checked=checked,
         uploader=words.line(uploader, 60),
+        signer=signer,
     )
 
 
