@@ -165,7 +165,7 @@ def _carried(found: Inspection, seconds: float) -> FilesFound:
     changes = edit.changes if edit else ()
     return FilesFound(
         questions=found.questions,
-        notes=(*found.ledger.faults[1:], *found.ledger.notes, *found.remarks),
+        notes=(*found.ledger.faults[1:], *found.ledger.notes, *found.remarks, *(r.text for r in found.readings)),
         kind=edit.kind if edit else "",
         compared=sum(change.compared for change in changes),
         whole=bool(changes) and found.alike and all(change.compared == change.elements for change in changes),

@@ -23,6 +23,7 @@ from hydrometer.checkpoint.lineage import Lineage, rank_by_distance, trace
 from hydrometer.checkpoint.opening import open_source
 from hydrometer.checkpoint.parts import Ledger, keep_ledger
 from hydrometer.checkpoint.places import LocalFolder
+from hydrometer.checkpoint.readings import Reading, take_readings
 from hydrometer.checkpoint.surgery import Surgery, spans
 from hydrometer.errors import ModelError, UnreadableModelError
 from hydrometer.files import Question
@@ -83,6 +84,7 @@ class Inspection:
         edit: What was done to the base; None if that was not asked or the two are unrelated.
         ledger: The parts.
         surface: Tokenizer, template, settings, recipe and licence.
+        readings: Numbers that say where the weights moved; no score of damage.
         alike: Whether both have the same weights of the same shapes, whatever their values.
         remarks: What is odd about the files themselves.
     """
@@ -95,6 +97,7 @@ class Inspection:
     edit: Edit | None
     ledger: Ledger
     surface: Surface
+    readings: tuple[Reading, ...]
     alike: bool
     remarks: tuple[str, ...]
 
@@ -204,6 +207,7 @@ def _inspect(
     edit = None
     if related and depth != "quick":
         edit = _edit(base, student, pairing, others, progress, depth, workers or _processes(sides[:2]))
+    readings = take_readings(base, student, edit, surface.tokens, closely=depth != "glance") if edit else ()
     changes, surgery = (edit.changes, edit.surgery) if edit else ((), Surgery())
     ledger = keep_ledger(base, student, pairing, changes, surgery, files)
     ranked = tuple(rank_by_distance(found))
@@ -216,6 +220,7 @@ def _inspect(
         edit=edit,
         ledger=ledger,
         surface=surface,
+        readings=readings,
         alike=not (pairing.reshaped or pairing.only_base or pairing.only_student),
         remarks=(*_remarks(sides), *surface.remarks),
     )
@@ -238,6 +243,7 @@ def to_json(result: Inspection) -> dict[str, Any]:
         "notes": list(result.ledger.notes),
         "surface": {topic.name: to_plain(topic.findings) for topic in result.surface.topics},
         "risks": to_plain(result.surface.risks),
+        "readings": to_plain(result.readings),
         "remarks": list(result.remarks),
     }
 

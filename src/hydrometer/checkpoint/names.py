@@ -213,6 +213,20 @@ def added_to_norm(place: Place, architecture: str) -> float:
     return 1.0 if centred and norm else 0.0
 
 
+def centred_norm(place: Place, config: Mapping[str, object]) -> bool:
+    """Whether a norm multiplies by 1 + weight, its weight as safetensors files hold it.
+
+    Args:
+        place: The norm.
+        config: `config.json`, or the metadata of a GGUF file.
+    """
+    inner = config.get("text_config")
+    named = config.get("general.architecture") or config.get("model_type")
+    family = str(named or (inner.get("model_type") if isinstance(inner, Mapping) else "")).replace("_", "")
+    centred = family in ("gemma", "gemmatext") or family.startswith(("gemma2", "gemma3", "qwen3next", "qwen35"))
+    return centred and place.group == "text" and not place.role.startswith("linear_attn.")
+
+
 def _split(name: str) -> tuple[str, str]:
     """Name without `.weight`, and `.bias` if it is one."""
     if name.endswith(".weight"):

@@ -83,6 +83,10 @@ def more_lines(result: Inspection) -> Iterator[str]:
         yield "candidates, the nearest first:"
         for found in result.candidates:
             yield f"  {found.base}: {found.word}; {lineage_words(found)}"
+    if result.readings:
+        yield ""
+        yield "where it moved; these numbers localise, and say nothing of what was lost:"
+        yield from (f"  - {reading.text}" for reading in result.readings)
     rest = [*result.ledger.faults[1:], *result.ledger.notes, *result.remarks]
     if rest:
         yield ""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hydrometer.canon import digest_text
+from hydrometer.checkpoint.readings import SPECIAL
 from hydrometer.errors import ModelError
 from hydrometer.surface.answers import Risk, Topic
 from hydrometer.surface.files import SurfaceFiles
@@ -29,12 +30,14 @@ class Surface:
         risks: What the recipe names that went wrong for others.
         remarks: What could not be read, one line each.
         unsafe: Sides, `base` and `student`, whose default chat template must not be rendered.
+        tokens: Token -> number, where both have the same.
     """
 
     topics: tuple[Topic, ...]
     risks: tuple[Risk, ...]
     remarks: tuple[str, ...]
     unsafe: tuple[str, ...] = ()
+    tokens: Mapping[str, int] = field(default_factory=dict, repr=False)
 
 
 def look_at_surface(
@@ -62,8 +65,10 @@ def look_at_surface(
     templates = _templates(base, student, ours, theirs)
     topics = (tokenizer, *templates, settings, compare_licences(base, student), recipe_topic(student, risks))
     remarks = tuple(f"{side.label}: {remark}" for side in (base, student) for remark in side.remarks)
+    tokens = {token: tables[1][token] for token in SPECIAL if token in tables[1]}
+    tokens = {token: number for token, number in tokens.items() if tables[0].get(token, number) == number}
     unsafe = tuple(name for name, side in (("base", ours), ("student", theirs)) if side.unsafe)
-    return Surface(topics=topics, risks=risks, remarks=remarks, unsafe=unsafe)
+    return Surface(topics=topics, risks=risks, remarks=remarks, unsafe=unsafe, tokens=tokens)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
