@@ -13,10 +13,10 @@ from filelock import FileLock, Timeout
 
 from hydrometer.asking import Opener
 from hydrometer.canon import digest
-from hydrometer.catalog import load_task, open_engine
+from hydrometer.catalog import load_tasks, open_engine
 from hydrometer.claims.model import Card
 from hydrometer.engines.base import EngineSettings
-from hydrometer.errors import EvidenceBusyError, EvidenceError
+from hydrometer.errors import EvidenceBusyError, EvidenceError, UsageError
 from hydrometer.items import Thinking
 from hydrometer.progress import Progress, Silent
 from hydrometer.provenance import Environment
@@ -149,13 +149,20 @@ def choose_tasks(spec: AuditSpec) -> Mapping[Task, int]:
 
     Raises:
         UnknownNameError: The suite or a task does not exist.
+        UsageError: Two names stand for the same task.
     """
     numbers = find_suite(spec.suite).items
     default = max(numbers.values())
-    chosen = {name: load_task(name) for name in dict.fromkeys(spec.tasks or tuple(numbers))}
+    chosen: dict[str, Task] = {}
+    for name in dict.fromkeys(spec.tasks or tuple(numbers)):
+        for task in load_tasks(name):
+            if task.name in chosen:
+                msg = f"--task {name}: {task.name} is asked already: name every task once, by itself or by its group"
+                raise UsageError(msg)
+            chosen[task.name] = task
     # A user's file and a task of lm-eval are asked whole: they are no pools to draw from.
     whole = (FILE_PREFIX, LM_EVAL_PREFIX)
-    own = {name: task.limit for name, task in chosen.items() if task.name.startswith(whole)}
+    own = {name: task.limit for name, task in chosen.items() if name.startswith(whole)}
     return {task: spec.items or own.get(name) or numbers.get(name, default) for name, task in chosen.items()}
 
 

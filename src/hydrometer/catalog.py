@@ -10,7 +10,7 @@ from typing import cast
 
 from hydrometer.engines.base import Engine, EngineOpener, EngineSettings
 from hydrometer.engines.reading import Reader, ReaderOpener
-from hydrometer.errors import MissingPackageError, ModelError, UnknownNameError
+from hydrometer.errors import MissingPackageError, ModelError, UnknownNameError, UsageError
 from hydrometer.spec import ModelRef
 from hydrometer.tasks.base import FILE_PREFIX, LM_EVAL_PREFIX, Task
 
@@ -153,8 +153,11 @@ def _entry(ref: ModelRef) -> EngineEntry:
     return entry
 
 
-def load_task(name: str) -> Task:
-    """Return a task by its name, the one of a user's `.jsonl` file by its path, or one of lm-eval as `lm_eval:NAME`.
+def load_tasks(name: str) -> tuple[Task, ...]:
+    """Return the tasks that a name stands for: a group of lm-eval's stands for several, every other name for one.
+
+    Args:
+        name: A name of the catalogue, the path of a user's `.jsonl` file, or `lm_eval:NAME`.
 
     Raises:
         UnknownNameError: There is no such task.
@@ -164,12 +167,25 @@ def load_task(name: str) -> Task:
     if name.endswith(".jsonl"):
         from hydrometer.tasks.user_file import load_user_task
 
-        return load_user_task(Path(name))
+        return (load_user_task(Path(name)),)
     if name.startswith(LM_EVAL_PREFIX):
         return _load_lm_eval(name)
     if name not in TASKS:
         raise UnknownNameError.among("task", name, TASKS)
-    return cast("type[Task]", _load(TASKS[name]))()
+    return (cast("type[Task]", _load(TASKS[name]))(),)
+
+
+def load_task(name: str) -> Task:
+    """Return the one task that a name stands for; errors are those of `load_tasks`.
+
+    Raises:
+        UsageError: It stands for several.
+    """
+    found = load_tasks(name)
+    if len(found) > 1:
+        msg = f"{name!r} is a group of {len(found)} tasks: name one, such as {found[0].name}"
+        raise UsageError(msg)
+    return found[0]
 
 
 def task_of(name: str) -> Task | None:
@@ -181,13 +197,13 @@ def task_of(name: str) -> Task | None:
     return load_task(name) if name in TASKS else None
 
 
-def _load_lm_eval(name: str) -> Task:
+def _load_lm_eval(name: str) -> tuple[Task, ...]:
     if find_spec("lm_eval") is None:
         msg = f"{name!r} needs lm-eval, which is not installed: pip install 'hydrometer[lm-eval]'"
         raise MissingPackageError(msg)
-    from hydrometer.tasks.lm_eval import load_lm_eval_task
+    from hydrometer.tasks.lm_eval import load_lm_eval_tasks
 
-    return load_lm_eval_task(name)
+    return load_lm_eval_tasks(name)
 
 
 def _load(place: str) -> object:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from hydrometer import window
 from hydrometer.asking import Opener, Respondent
-from hydrometer.corpus import corpus_findings
+from hydrometer.corpus import corpus_findings, family_findings
 from hydrometer.crossed import check_swapped, same_templates
 from hydrometer.derived import derived_tables
 from hydrometer.engines.base import ROLLING, Capabilities, EngineSettings
@@ -139,6 +139,9 @@ class Runner:
             if whole and is_valid((*setup.findings, *evidence.findings)):
                 beside = corpus_findings(whole, base, student, self.store)
                 evidence = replace(evidence, findings=(*evidence.findings, *beside))
+            if is_valid((*setup.findings, *evidence.findings)):
+                figures = family_findings((*evidence.entries, *whole), base, student)
+                evidence = replace(evidence, findings=(*evidence.findings, *figures))
         return self._result(setup, evidence, base, student, environment, created)
 
     def _respondent(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hydrometer.canon import canonical_json
-from hydrometer.catalog import load_task, task_of
+from hydrometer.catalog import load_tasks, task_of
 from hydrometer.derived import derived_tables
 from hydrometer.errors import EvidenceError, HydrometerError
 from hydrometer.grading import grade_completion, grader_name
@@ -153,11 +153,11 @@ def _foreign_tasks(results: Sequence[AuditResult]) -> tuple[dict[str, Task], lis
     named = (name for result in results for name in result.spec.tasks if name.startswith(LM_EVAL_PREFIX))
     for name in dict.fromkeys(named):
         try:
-            task = load_task(name)
+            loaded = load_tasks(name)
         except HydrometerError as error:
             problems.append(f"task {name!r}: its grades cannot be derived again here: {error}")
         else:
-            tasks[task.name] = task
+            tasks |= {task.name: task for task in loaded}
     return tasks, problems
 
 

@@ -18,7 +18,8 @@ if find_spec("lm_eval") is None:
     pytest.skip("needs lm-eval: pip install 'hydrometer[lm-eval]'", allow_module_level=True)
 
 import hydrometer
-from hydrometer.catalog import load_task
+from hydrometer.api import choose_tasks
+from hydrometer.catalog import load_task, load_tasks
 from hydrometer.engines.base import Engine, EngineSettings
 from hydrometer.engines.fake import FakeEngine, spoken
 from hydrometer.errors import UsageError
@@ -136,7 +137,7 @@ def small(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 RESULTS: dict[str, dict[str, float]] = {}
-"""The newest aggregated results of lm-eval, by task."""
+"""The newest aggregated results of lm-eval, by task and group."""
 
 
 def oracle(engine: Any, name: str, folder: Path, *, window: int = 512, **options: Any) -> list[dict[str, Any]]:
@@ -165,8 +166,8 @@ def oracle(engine: Any, name: str, folder: Path, *, window: int = 512, **options
     finally:
         os.chdir(before)
     assert found is not None
-    RESULTS[name] = found["results"][name]
-    samples: list[dict[str, Any]] = found["samples"][name]
+    RESULTS.update(found["results"])
+    samples: list[dict[str, Any]] = found["samples"].get(name, [])
     return samples
 
 
@@ -247,6 +248,78 @@ def test_perplexity_is_that_of_lm_eval(small: Any, tmp_path: Path, window: int, 
     assert {name.partition(" ")[0] for name in got} == {"word_perplexity", "byte_perplexity", "bits_per_byte"}
     for name, value in got.items():
         assert value == pytest.approx(theirs[f"{name.partition(' ')[0]},none"], rel=1e-4)
+
+
+@pytest.mark.torch
+@pytest.mark.filterwarnings("default")
+def test_the_figures_of_a_group_are_those_of_lm_eval(small: Any, tmp_path: Path) -> None:
+    oracle(small, "hydro_group", tmp_path)
+    answers = {
+        task: [(item, completion) for item, completion, _ in answered(small, task)]
+        for task in load_tasks(named("hydro_group"))
+    }
+    assert {task.capability for task in answers} == {"lm_eval:hydro_group"}
+    families = {family.name.removeprefix("lm_eval:"): family for task in answers for family in task.families}
+    assert set(families) == {"hydro_group", "hydro_group::hydro_inner"}
+    seen = {}
+    for name, family in families.items():
+        own = {task: rows for task, rows in answers.items() if family in task.families}
+        for what, value in family.figures(own).items():
+            metric, _, rest = what.partition(" (")
+            kept = rest.partition(")")[0]
+            assert value == pytest.approx(RESULTS[name][f"{metric},{kept}"]), what
+            seen[f"{name} {what}"] = value
+    alike = "hydro_group acc_norm (none), mean over 2 of 4 tasks, each with the same weight"
+    weighted = "hydro_group acc (none), mean over 3 of 4 tasks, weighted by their items"
+    assert set(seen) > {alike, weighted}
+    assert len(set(seen.values())) > 1
+
+
+def test_a_group_is_one_capability_with_its_figures_beside_the_verdict(tmp_path: Path) -> None:
+    result = audited(tmp_path / "out", named("hydro_group"))
+    (capability,) = result.capabilities
+    assert (capability.capability, len(result.items)) == ("lm_eval:hydro_group", 27)
+    assert {task.task.rpartition(":")[2]: task.items for task in result.tasks} == {
+        "hydro_facts": 10, "hydro_pronouns": 4, "hydro_sums": 10, "hydro_more_facts": 3,
+    }  # fmt: skip
+    acc = next(f for f in result.findings if f.aspect.startswith("lm_eval:hydro_group acc (none)"))
+    scores = [
+        [item.base.reason for item in result.items if "acc " in item.base.reason],
+        [item.student.reason for item in result.items if "acc " in item.student.reason],
+    ]
+    right = [sum("acc 1" in reason for reason in own) / len(own) for own in scores]
+    assert [float(acc.base), float(acc.student)] == pytest.approx(right, abs=1e-5)
+    assert acc.message.startswith("over 27 of 27 items")
+    assert verify_folder(tmp_path / "out").problems == ()
+
+
+def test_a_tag_stands_for_its_tasks_and_a_task_is_asked_once() -> None:
+    tagged = load_tasks(named("hydro_choices"))
+    assert {task.capability for task in tagged} == {"lm_eval:hydro_facts", "lm_eval:hydro_pronouns"}
+    assert not any(task.families for task in tagged)
+    with pytest.raises(UsageError, match="is a group of 2 tasks"):
+        load_task(named("hydro_choices"))
+    twice = AuditSpec(base=REF, student=REF, tasks=(named("hydro_group"), named("hydro_sums")))
+    with pytest.raises(UsageError, match="lm_eval:hydro_sums is asked already"):
+        choose_tasks(twice)
+
+
+@pytest.mark.parametrize(
+    ("group", "words"),
+    [
+        ("group: g\ntask: [nothing]\n", "holds 'nothing', which is no task of this folder"),
+        ("group: g\ntask: []\n", "is a group without tasks"),
+        ("group: g\ntask:\n  - {task: own, dataset_path: json, dataset_kwargs: {data_dir: ..}}\n", "leads out of the folder"),
+        ("group: g\ntask: [t]\ndataset_kwargs: {data_files: {test: ../x.jsonl}}\n", "leads out of the folder"),
+        ("group: g\ntask:\n  - {task: own, process_docs: !function ../x.keep}\n", "leads out of the folder"),
+    ],
+)
+def test_a_group_that_cannot_be_is_said_in_one_line(tmp_path: Path, group: str, words: str) -> None:
+    (tmp_path / "t.yaml").write_text("task: t\n", encoding="utf-8")
+    (tmp_path / "g.yaml").write_text(group, encoding="utf-8")
+    with pytest.raises(UsageError, match=words) as caught:
+        load_tasks(f"lm_eval:g@{tmp_path}")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_reply_is_judged_as_it_stands() -> None:
@@ -383,7 +456,7 @@ def test_no_link_leads_out_of_the_folder(tmp_path: Path) -> None:
         ("lm_eval:no_such_task_anywhere", "has no task"),
         ("lm_eval:mmlu_abstract", "did you mean mmlu_abstract_algebra"),
         ("lm_eval:arc@/nowhere", "is not a folder"),
-        (named("nothing"), "it has hydro_endings, hydro_facts"),
+        (named("nothing"), "it has hydro_choices, hydro_endings, hydro_facts, hydro_group"),
         (named("hydro_sums", "?shots=many"), "options are shots, chat, metric and filter"),
         (named("hydro_sums", "?colour=red"), "options are shots, chat, metric and filter"),
         (named("hydro_sums", "?filter=none"), "it has strict, flexible"),

@@ -46,6 +46,27 @@ class GraderCase:
     value: float | None = None
 
 
+class Family(ABC):
+    """Tasks whose source puts their scores together into figures of its own, which stand beside the verdicts.
+
+    Attributes:
+        name: Its name.
+    """
+
+    name: str
+
+    @abstractmethod
+    def figures(self, answers: Mapping[Task, Sequence[tuple[Item, Completion]]]) -> Mapping[str, float]:
+        """Return one model's figures by what they are.
+
+        Args:
+            answers: What the model answered to the items of each member that was asked.
+
+        Raises:
+            ModelError: Code of the tasks failed.
+        """
+
+
 class Task(ABC):
     """One task. Subclasses set the class attributes and implement three methods.
 
@@ -70,6 +91,7 @@ class Task(ABC):
         sampled: Whether the items of a group are samples of one question: drawn even in a greedy audit, and together
             right if any of them is.
         asks_confidence: Whether its items ask how sure the model is, see `graders.confidence`.
+        families: Families that it belongs to.
     """
 
     name: ClassVar[str]
@@ -90,6 +112,7 @@ class Task(ABC):
     together: ClassVar[bool] = False
     asks_confidence: ClassVar[bool] = False
     sampled: ClassVar[bool] = False
+    families: ClassVar[tuple[Family, ...]] = ()
 
     def unavailable(self) -> str:
         """Return why the task cannot run on this machine, with the cure; `""` if it can."""

@@ -6,8 +6,9 @@ lm-eval, unless `?chat=yes` asks for the chat template.
 
 Scores follow lm-eval to the item, so a reply that was cut, is empty or holds its thinking is judged as it stands; the
 reason says where it was cut. Only a metric that is a mean over items between 0 and 1, where more is better, can be
-compared pair by pair: the others (perplexity, BLEU, F1 over a corpus) stand beside the verdicts. Not covered: groups of
-tasks, images and sound, several sampled replies per question, tasks that run code of the model unprotected.
+compared pair by pair: the others (perplexity, BLEU, F1 over a corpus) stand beside the verdicts. The tasks of a group
+are one capability, and the group's own figure stands beside its verdict. Not covered: images and sound, several
+sampled replies per question, tasks that run code of the model unprotected.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from hydrometer.engines.base import ROLLING
 from hydrometer.errors import ModelError, UsageError
 from hydrometer.items import Decoding, Item, Kind, Message, cut_at, raw_texts
 from hydrometer.outcomes import Completion, Grade, Status
-from hydrometer.tasks.base import LM_EVAL_PREFIX, GraderCase, Task, item_rng
-from hydrometer.tasks.lm_eval_source import Source, load_source, quiet_and_seeded
+from hydrometer.tasks.base import LM_EVAL_PREFIX, Family, GraderCase, Task, item_rng
+from hydrometer.tasks.lm_eval_source import Source, load_sources, quiet_and_seeded
 
 _SHOWN = 200
 _METHODS = {"loglikelihood": "continuation", "loglikelihood_rolling": ROLLING}
@@ -92,6 +93,19 @@ class LmEval(Task):
             msg = f"lm-eval's grader failed: {type(error).__name__}: {error}"
             raise ModelError(msg) from error
 
+    def all_metrics(self, answers: Sequence[tuple[Item, Completion]]) -> dict[str, float]:
+        """Return every metric behind every filter, as lm-eval's results hold them, and the number of items."""
+        means = self.source.aggregation()
+        values: dict[str, list[Any]] = {}
+        with quiet_and_seeded():
+            for item, completion in answers:
+                for ensemble in self.source._filters:
+                    found = self._results(item, self._replies(item, completion), ensemble.name)[0]
+                    for metric, value in found.items():
+                        values.setdefault(f"{metric},{ensemble.name}", []).append(value)
+            figures = {key: means.get(key.partition(",")[0], mean)(own) for key, own in values.items()}
+        return {**figures, "sample_len": max(map(len, values.values()), default=0)}
+
     def cases(self) -> Sequence[GraderCase]:
         """Return nothing: the questions are not ours."""
         return ()
@@ -105,9 +119,11 @@ class LmEval(Task):
         reply = cut_at(completion.text, [m.content for m in item.messages if m.role == "stop"])
         return [[reply] * (self.source.config.repeats or 1)]
 
-    def _results(self, item: Item, replies: Sequence[list[Any]]) -> tuple[dict[str, Any], list[Any]]:
+    def _results(
+        self, item: Item, replies: Sequence[list[Any]], filtered: str = ""
+    ) -> tuple[dict[str, Any], list[Any]]:
         """Return the task's own metrics of one item, and the filtered answers that they are made from."""
-        doc, wanted = item.answer["doc"], item.answer["filter"]
+        doc, wanted = item.answer["doc"], filtered or item.answer["filter"]
         instances = [
             Instance(
                 request_type=item.answer["type"],
@@ -142,13 +158,46 @@ class LmEval(Task):
         )
 
 
-def load_lm_eval_task(text: str) -> LmEval:
-    """Return the task that `lm_eval:NAME`, with a folder and options if wished, stands for.
+class LmEvalGroup(Family):
+    """A group of lm-eval, which puts the scores of its tasks together by its own code."""
+
+    def __init__(self, group: Any) -> None:
+        self.name, self._group = f"{LM_EVAL_PREFIX}{group.name}", group
+
+    def figures(self, answers: Mapping[Task, Sequence[tuple[Item, Completion]]]) -> dict[str, float]:
+        """Aggregate as lm-eval does: all filters of the tasks, and the metrics that the group names."""
+        try:
+            members = {task: rows for task, rows in answers.items() if isinstance(task, LmEval)}
+            own = {task.source.task_name: task.all_metrics(rows) for task, rows in members.items()}
+            with quiet_and_seeded():
+                found = self._group.aggregate(own)
+        except Exception as error:
+            msg = f"lm-eval's grader failed: {type(error).__name__}: {error}"
+            raise ModelError(msg) from error
+        there = len(self._group.get_all_tasks())
+        weights = {named.metric: named.weight_by_size for named in self._group.aggregate_metric_list}
+        figures = {}
+        for key, value in found.items():
+            metric, comma, kept = key.partition(",")
+            if comma and metric in weights:
+                number = sum(key in metrics for metrics in own.values())
+                how = "weighted by their items" if weights[metric] else "each with the same weight"
+                figures[f"{metric} ({kept}), mean over {number} of {there} tasks, {how}"] = float(value)
+        return figures
+
+
+def load_lm_eval_tasks(text: str) -> tuple[LmEval, ...]:
+    """Return the task, or the tasks of the group or tag, that `lm_eval:NAME` with a folder and options stands for.
 
     Raises:
-        UsageError: There is no such task, or it cannot be compared pair by pair.
+        UsageError: There is no such task, or one that cannot be compared pair by pair.
     """
-    source = load_source(text)
+    sources = load_sources(text)
+    groups = {id(group): LmEvalGroup(group) for source in sources for group in source.groups}
+    return tuple(_made(source, text, tuple(groups[id(group)] for group in source.groups)) for source in sources)
+
+
+def _made(source: Source, text: str, families: tuple[LmEvalGroup, ...]) -> LmEval:
     task, options = source.task, source.options
     _refuse(source)
     metric, together = _metrics(source)
@@ -175,7 +224,7 @@ def load_lm_eval_task(text: str) -> LmEval:
         (LmEval,),
         {
             "name": f"{LM_EVAL_PREFIX}{source.name}",
-            "capability": f"{LM_EVAL_PREFIX}{source.name}",
+            "capability": f"{LM_EVAL_PREFIX}{source.group or source.name}",
             "summary": f"lm-eval {source.name}: {metric or ', '.join(together)} ({filter_name}), {shots} shots, {way}",
             "kind": kind,
             "method": _METHODS.get(task.instances[0].request_type, ""),
@@ -184,6 +233,7 @@ def load_lm_eval_task(text: str) -> LmEval:
             "metrics": together,
             "chance": _chance(source, items) if metric.startswith("acc") else 0.0,
             "limit": len(items),
+            "families": families,
             "rows": items,
             "source": task,
         },
@@ -272,14 +322,21 @@ def _metrics(source: Source) -> tuple[str, tuple[str, ...]]:
     if wanted and wanted not in means:
         msg = f"lm-eval's {source.name!r} has no metric {wanted!r}; it has {', '.join(means) or 'none by name'}"
         raise UsageError(msg)
+    asked = next((own.metric for own in _aggregated(source) if own.metric in usable), "")
     if wanted in usable or (usable and not wanted):
-        return wanted or usable[0], ()
+        return wanted or asked or usable[0], ()
     return "", (wanted,) if wanted else tuple(means)
+
+
+def _aggregated(source: Source) -> list[Any]:
+    """What the group that was named puts together: its tasks are scored by that."""
+    return [own for group in source.groups if group.name == source.group for own in group.aggregate_metric_list]
 
 
 def _filter(source: Source) -> str:
     names = [ensemble.name for ensemble in source.task._filters]
-    wanted = source.options.filter or names[0]
+    asked = next((name for own in _aggregated(source) for name in own.filter_list or () if name in names), names[0])
+    wanted = source.options.filter or asked
     if wanted not in names:
         msg = f"lm-eval's {source.name!r} has no filter {wanted!r}; it has {', '.join(names)}"
         raise UsageError(msg)
@@ -293,7 +350,10 @@ def _decoding(source: Source, given: dict[str, Any]) -> Decoding:
     unknown = sorted(set(wanted) - _SAMPLING)
     if unknown or (source.task.config.repeats or 1) > 1:
         what = f"sampling settings {', '.join(unknown)}" if unknown else "several sampled replies per question"
-        msg = f"lm-eval's {source.name!r} wants {what}, which this project does not offer"
+        msg = (
+            f"lm-eval's {source.name!r} wants {what}, which this project does not offer: copy its YAML into a folder "
+            f"of your own, leave {', '.join(unknown) or 'repeats'} out, and name lm_eval:{source.name}@FOLDER"
+        )
         raise UsageError(msg)
     return Decoding(
         temperature=float(wanted["temperature"]),
