@@ -15,7 +15,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "canon", "letters", "version", "progress"),
     ("items",),
     ("outcomes", "spec", "provenance"),
-    ("templates", "graders", "behaviours", "checkpoint", "stats", "sandbox", "shares"),
+    ("templates", "graders", "behaviours", "checkpoint", "stats", "sandbox", "shares", "distances"),
     ("style", "surface", "files"),
     ("tasks", "engines"),
     ("result", "detects", "sampling", "catalog", "refs", "store", "logs"),

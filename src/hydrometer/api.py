@@ -6,6 +6,7 @@ import platform
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from hydrometer.asking import Opener
 from hydrometer.canon import digest
 from hydrometer.catalog import load_tasks, open_engine
 from hydrometer.claims.model import Card
+from hydrometer.drift.audited import audit_drift
 from hydrometer.engines.base import EngineSettings
 from hydrometer.errors import EvidenceBusyError, EvidenceError, UsageError
 from hydrometer.items import Thinking
@@ -60,6 +62,7 @@ def audit(  # noqa: PLR0913 - the public entry: keyword-only after the pair, eac
     opener: Opener = open_engine,
     command: str = "",
     card: Card | None = None,
+    drift: bool = False,
 ) -> AuditResult:
     """Audit a distillation against its base.
 
@@ -91,6 +94,7 @@ def audit(  # noqa: PLR0913 - the public entry: keyword-only after the pair, eac
         progress: Who is told what happens.
         opener: Opens a model; tests and other packages may bring their own.
         command: The command line, for the record.
+        drift: Let both models read both models' replies afterwards, and compare them token by token.
         card: The student's card, from `claims.opening.open_card`: its claims are answered on top of the report.
 
     Returns:
@@ -132,7 +136,11 @@ def audit(  # noqa: PLR0913 - the public entry: keyword-only after the pair, eac
                 settings=settings or EngineSettings(),
                 progress=progress or Silent(),
             )
-            result = runner.run(environment(command))
+            record = environment(command)
+            result = runner.run(record)
+            if drift and result.items:
+                found = audit_drift(result, store, settings or EngineSettings(), progress or Silent(), record)
+                result = replace(result, drift=found)
         write(result, audit_folder(folder, result), card)
     finally:
         lock.release()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from hydrometer.distances import AuditDrift
 from hydrometer.files import FilesFound
 from hydrometer.items import Decoding, Message
 from hydrometer.outcomes import Grade, Status, was_cut
@@ -486,6 +487,7 @@ class AuditResult:
         style: How far the student moved towards its teacher, in style and in ability, where a teacher was given.
         taught: The generated items with the teacher's reply in the place of the student's.
         files: What the files of both models say, read before anything was asked; None where that was not wanted.
+        drift: What each model thinks of both models' replies, token by token; None where that was not asked for.
     """
 
     schema_version: int
@@ -517,6 +519,7 @@ class AuditResult:
     style: StyleShift | None = None
     taught: tuple[ItemResult, ...] = ()
     files: FilesFound | None = None
+    drift: AuditDrift | None = None
 
     @property
     def exit_code(self) -> int:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from hydrometer.canon import canonical_json
 from hydrometer.catalog import load_tasks, task_of
 from hydrometer.derived import derived_tables
+from hydrometer.drift.audited import follows
 from hydrometer.errors import EvidenceError, HydrometerError
 from hydrometer.grading import grade_completion, grader_name
 from hydrometer.inspected import file_findings, with_files
@@ -294,6 +295,8 @@ def _compare(
         for part, table in tables.items()
         if canonical_json(table) != canonical_json(getattr(result, part))
     ]
+    if result.drift and (loose := follows(items, result.drift)):
+        problems.append(f"report {name}: {loose}")
     if result.style and find_spec("sklearn") and not _style_follows(result, items, taught):
         problems.append(f"report {name}: the comparison of styles does not follow from the evidence")
     return problems

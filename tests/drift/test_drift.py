@@ -240,6 +240,7 @@ def test_where_a_reply_thinks_is_marked() -> None:
     def passage(text: str) -> Passage:
         reply = StoredReply(
             side="student",
+            item="i",
             capability="c",
             name="n",
             messages=(Message("user", "2+2?"),),

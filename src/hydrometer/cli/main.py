@@ -119,6 +119,10 @@ def audit(  # noqa: PLR0913 - one parameter per documented option
         str,
         typer.Option(help="The model it was distilled from, or a .jsonl file of its replies: style against ability."),
     ] = "",
+    drift_too: Annotated[
+        bool,
+        typer.Option("--drift", help="Then let both models read all replies: where their distributions part."),
+    ] = False,
     card: Annotated[
         str, typer.Option(help="Card of the student (README.md, folder, hub id, claims.yaml): its claims are answered.")
     ] = "",
@@ -200,6 +204,7 @@ def audit(  # noqa: PLR0913 - one parameter per documented option
         "thinking": thinking,
         "seed": seed,
         "inspect": inspect_files,
+        "drift": drift_too,
         "allow": [name.strip() for name in allow.split(",") if name.strip()],
         "settings": settings,
     }

@@ -7,9 +7,9 @@ from typing import Protocol
 
 import numpy as np
 
+from hydrometer.distances import Distance
 from hydrometer.drift.cache import Cache, CacheWriter
 from hydrometer.drift.reading import Kept, floor, floor_rows, read_alone, scored
-from hydrometer.drift.result import Distance
 from hydrometer.drift.result import Kept as KeptFacts
 from hydrometer.drift.rows import Row
 from hydrometer.drift.summary import distance

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from hydrometer.canon import canonical_json, digest
-from hydrometer.drift.result import Distance
+from hydrometer.distances import Distance
 from hydrometer.drift.rows import Row
 from hydrometer.drift.texts import Passage
 from hydrometer.errors import UsageError

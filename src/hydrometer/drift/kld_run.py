@@ -8,11 +8,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from hydrometer.catalog import open_reader
+from hydrometer.distances import Distance
 from hydrometer.drift.base_side import Bar, Feed, ReadBase
 from hydrometer.drift.kld import KldFile, KldWriter, chunks
 from hydrometer.drift.pair import Pair
 from hydrometer.drift.reading import Kept, scored
-from hydrometer.drift.result import Distance, DriftResult
+from hydrometer.drift.result import DriftResult
 from hydrometer.drift.result import Kept as KeptFacts
 from hydrometer.drift.rows import WINDOW, Row
 from hydrometer.drift.texts import whole_file

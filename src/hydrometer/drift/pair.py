@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from hydrometer.distances import Distance
 from hydrometer.drift.base_side import BaseSide, ReadBase
 from hydrometer.drift.reading import Read, read_alone, read_pair
-from hydrometer.drift.result import Distance, DriftResult, Place
+from hydrometer.drift.result import DriftResult, Place
 from hydrometer.drift.rows import Row, make_rows
 from hydrometer.drift.summary import distance, heat
 from hydrometer.drift.texts import Passage
@@ -41,6 +42,8 @@ class Pair:
         self._window, self._threads = window, threads
         self._identity = student.identity()
         self._clock = time.perf_counter()
+        self.read: Read | None = None
+        """What is known of each token, once both were compared."""
 
     def result(self, base: ReadBase, rows: Sequence[Row], environment: Environment) -> DriftResult:
         """Compare token by token where the tokenizers agree, else in bits per byte."""
@@ -75,7 +78,8 @@ class Pair:
         """Compare token by token rows that both cut alike."""
         student = self._student
         done = self._bar("read with both models", rows)
-        read = read_pair(base.source, student, rows, width=base.vocabulary, threads=self._threads, done=done)
+        width, threads = base.vocabulary, self._threads
+        self.read = read = read_pair(base.source, student, rows, width=width, threads=threads, done=done)
         itself = base.floor(rows, self._bar)
         size = self._bytes(rows)
         bits = [-float(side.sum()) / np.log(2.0) / size for side in (read.tokens.base, read.tokens.student)]

@@ -24,6 +24,7 @@ class StoredReply:
 
     Attributes:
         side: Whose it is.
+        item: The item's id.
         capability: Capability of its item.
         name: What a reader knows it by.
         messages: What was asked.
@@ -32,6 +33,7 @@ class StoredReply:
     """
 
     side: Literal["base", "student"]
+    item: str
     capability: str
     name: str
     messages: tuple[Message, ...]
@@ -62,6 +64,7 @@ def _found(result: AuditResult, store: Store) -> Iterator[StoredReply]:
                 continue
             yield StoredReply(
                 side="base" if side == "base" else "student",
+                item=item.item_id,
                 capability=item.capability,
                 name=f"{item.task} {number}, reply of the {side}",
                 messages=item.messages,

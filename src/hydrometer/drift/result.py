@@ -6,57 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from hydrometer.canon import to_plain
+from hydrometer.distances import Distance
 from hydrometer.provenance import Environment, ModelIdentity
 
 SCHEMA_VERSION = 1
-QUANTILES = (0.5, 0.9, 0.99, 0.999, 1.0)
 _NOTHING = 1e-5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mean:
-    """A mean over tokens with its error, clustered by document.
-
-    Attributes:
-        value: The mean.
-        low: Lower end of the 95 % interval; None where one document alone has no error.
-        high: Its upper end.
-    """
-
-    value: float
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Distance:
-    """How far two models are apart on some tokens; logarithms are natural.
-
-    Attributes:
-        name: What the tokens belong to.
-        tokens: Number of tokens that were predicted.
-        documents: Number of documents that they come from.
-        kl: Divergence of the student from the base.
-        reverse: The other way.
-        change: Log-probability of the text's own token, student minus base.
-        same: Share of places where both find the same token most probable.
-        overlap: Share of the five most probable tokens that both have (intersection over union).
-        large: Share of tokens with a divergence above 1.
-        quantiles: Divergence at the shares of `QUANTILES`, the last one the largest.
-        gap: Estimate of how much larger `kl` is in truth where it is a lower bound, None where it is exact.
-    """
-
-    name: str
-    tokens: int
-    documents: int
-    kl: Mean
-    reverse: Mean
-    change: Mean
-    same: Mean
-    overlap: Mean
-    large: Mean
-    quantiles: tuple[float, ...]
-    gap: Mean | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

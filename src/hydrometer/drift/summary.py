@@ -8,7 +8,8 @@ from scipy.interpolate import CubicSpline
 from scipy.optimize import minimize_scalar
 from scipy.special import stdtrit
 
-from hydrometer.drift.result import QUANTILES, Distance, Heat, Mean
+from hydrometer.distances import QUANTILES, Distance, Mean
+from hydrometer.drift.result import Heat
 from hydrometer.stats.clusters import cluster_error
 from hydrometer.stats.estimate import Floats, Ints
 from hydrometer.stats.tokens import BETAS, TokenDrift

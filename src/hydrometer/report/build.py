@@ -8,6 +8,7 @@ from dataclasses import fields
 from hydrometer.items import Thinking
 from hydrometer.report import words
 from hydrometer.report.advice import advice
+from hydrometer.report.drift_view import build_drift, with_surprise
 from hydrometer.report.facets_view import (
     build_behaviours,
     build_budgets,
@@ -76,8 +77,8 @@ def build_view(result: AuditResult) -> ReportView:
         result: What an audit found.
     """
     base, student = (words.line(side.identity.label, 80) for side in (result.base, result.student))
-    items = build_items(result.items)
-    command = reproduce_command(result.spec)
+    items = with_surprise(build_items(result.items), result.items, result.drift)
+    command = reproduce_command(result.spec) + (" --drift" if result.drift else "")
     named = plain(base)
     level = result.capabilities[0].estimate.level if result.capabilities else 1.0 - result.spec.alpha
     return ReportView(
@@ -128,6 +129,7 @@ def build_view(result: AuditResult) -> ReportView:
         command=command,
         commands=_commands(result, command),
         versions=_versions(result),
+        drift=build_drift(result.drift, result.items),
     )
 
 

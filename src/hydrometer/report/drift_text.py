@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hydrometer.drift.result import Distance, DriftResult, Kept, Mean
+from hydrometer.distances import Distance, Mean
+from hydrometer.drift.result import DriftResult, Kept
 from hydrometer.provenance import ModelIdentity
 from hydrometer.report import words
 from hydrometer.report.terminal import ASCII_HEAD, in_ascii, is_plain

@@ -70,8 +70,8 @@ def render_view(view: ReportView, limit: int = SIZE_LIMIT) -> Pages:
     # Rendered with autoescape on, like everything else that is marked as safe below.
     bodies = [Markup(body.render(item=item)) for item in view.items]  # noqa: S704
     here = {item.anchor: f"#{item.anchor}" for item in view.items}
-    # Links to other pages are longer than links into this one: room is kept for those of the behaviours.
-    linked = sum(len(row.anchors) for row in view.behaviours)
+    # Links to other pages are longer than links into this one: room is kept for those of the behaviours and the forks.
+    linked = sum(len(row.anchors) for row in view.behaviours) + (len(view.drift.forks) if view.drift else 0)
     bare = _size(page.render(fixed, items=[], beside=10**6, unlisted=10**6, places=here))
     room = limit - bare - linked * len(f"{FOLDER}/000.html") - 500
     kept, listed = _divided(environment, view.items, bodies, room)

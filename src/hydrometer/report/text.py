@@ -151,6 +151,8 @@ def _beside(view: ReportView) -> Iterator[tuple[str, str]]:
         yield "Budget", flip
     if view.style:
         yield "Style", view.style.sentence
+    if view.drift:
+        yield "Drift", view.drift.skipped or view.drift.sentence
     if view.template:
         yield "2x2", view.template
     for behaviour in view.behaviours:

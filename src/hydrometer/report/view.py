@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from hydrometer.report.claims_view import ClaimsView
 from hydrometer.report.curves import Curves
+from hydrometer.report.drift_pieces import DriftView, ItemSurprise
 from hydrometer.report.files_view import FilesView
 from hydrometer.report.plot import Plot
 from hydrometer.report.price_view import PriceChart
@@ -311,6 +312,7 @@ class ItemView:
         turns: The conversation, role and text.
         note: That it counts only together with others; `""` where it counts by itself.
         sign_keys: Behaviours that show on either side, as `BehaviourRow.key`.
+        surprise: Both replies token by token, None where they were not read so.
     """
 
     anchor: str
@@ -330,6 +332,7 @@ class ItemView:
     base: ReplyView
     student: ReplyView
     sign_keys: tuple[str, ...]
+    surprise: ItemSurprise | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -377,6 +380,7 @@ class ReportView:
         commands: That, and the ones that show and verify it.
         versions: Packages and machine.
         claims: The claims of the model card with their answers, None where no card was given.
+        drift: How far both models' token distributions are apart on the replies, None where that was not asked for.
     """
 
     title: str
@@ -418,6 +422,7 @@ class ReportView:
     commands: tuple[Fact, ...]
     versions: tuple[Fact, ...]
     claims: ClaimsView | None = None
+    drift: DriftView | None = None
 
     @property
     def differences(self) -> tuple[FindingRow, ...]:

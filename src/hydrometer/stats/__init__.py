@@ -28,6 +28,7 @@ _ROOMS = {
         "cluster_tests",
         "design_effect",
     ),
+    "flips": ("chance", "fit_flips"),
     "floor": ("ExcessFlips", "excess_flips", "noise_floor"),
     "intervals": ("bonett_price_interval", "newcombe_interval", "wilson_interval"),
     "lengths": ("LengthRatio", "Pareto", "length_ratio", "pareto", "tokens_per_point_ratio"),

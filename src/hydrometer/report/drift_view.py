@@ -1,0 +1,258 @@
+"""Drift as a report shows it: distances, flips beside them, and replies token by token."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from hydrometer.distances import AuditDrift, Distance, FlipCurve, Fork, ItemDrift, Mean, ReplyDrift, TaskDrift
+from hydrometer.report import words
+from hydrometer.report.drift_pieces import (
+    DriftRow,
+    DriftView,
+    FlipPlot,
+    FlipPoint,
+    FlipRow,
+    ForkRow,
+    ItemSurprise,
+    SurprisePiece,
+    SurpriseText,
+)
+from hydrometer.report.facets_view import item_anchor
+from hydrometer.report.view import ItemView
+from hydrometer.result import ItemResult
+from hydrometer.stats.flips import FEWEST, FlipFit, chance
+
+LEVELS = (1.0, 2.0, 4.0)
+"""Nats from which on a token is shown as a little, quite, and very surprising."""
+
+SHOWN = 3000
+"""Characters of a text that are shown token by token."""
+
+FORKS = 12
+_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM, _RIGHT = 420, 240, 46, 12, 200, 408
+_SAMPLES = 40
+
+
+def build_drift(drift: AuditDrift | None, items: Sequence[ItemResult]) -> DriftView | None:
+    """Return the view of a drift, None where none was asked for.
+
+    Args:
+        drift: What was found.
+        items: The items of the audit.
+    """
+    if drift is None:
+        return None
+    if drift.whole is None:
+        return DriftView(skipped=words.line(drift.skipped, 400), sentence=_bits(drift))
+    forks = [(item, found.fork) for item, found in _lost(items, drift.items) if found.fork]
+    parts = [row for rows in (drift.groups, drift.sources, drift.spans) if len(rows) > 1 for row in rows]
+    floor = [drift.floor] if drift.floor else []
+    return DriftView(
+        skipped="",
+        sentence=_sentence(drift, drift.whole),
+        rows=tuple(_row(row) for row in (drift.whole, *parts, *floor)),
+        tasks=tuple(_task(number, task) for number, task in enumerate(drift.tasks, 1)),
+        curve=_curve_words(drift),
+        plot=_plot(drift.tasks, drift.curve),
+        forks=tuple(
+            ForkRow(
+                anchor=item_anchor(item.item_id),
+                title=words.line(item.messages[-1].content if item.messages else "", 90),
+                sentence=fork_sentence(fork),
+            )
+            for item, fork in forks[:FORKS]
+        ),
+        more=max(0, len(forks) - FORKS),
+    )
+
+
+def with_surprise(
+    views: Sequence[ItemView], items: Sequence[ItemResult], drift: AuditDrift | None
+) -> tuple[ItemView, ...]:
+    """Return the views of items with their replies token by token, where they were read."""
+    if drift is None or not drift.items:
+        return tuple(views)
+    known = {words.line(found.item_id, 80): found for found in drift.items}
+    own = {words.line(item.item_id, 80): item for item in items}
+    return tuple(
+        replace(view, surprise=_surprise(own[view.item_id], known[view.item_id])) if view.item_id in known else view
+        for view in views
+    )
+
+
+def fork_sentence(fork: Fork) -> str:
+    """Say what either model wrote where two replies part, and how probable both find it."""
+    sides = [
+        f"the {name} wrote “{_token(side.token)}” (base {_percent(side.base)}, student {_percent(side.student)})"
+        for name, side in (("base", fork.base), ("student", fork.student))
+    ]
+    return f"Where the replies part {' and '.join(sides)}."
+
+
+def surprise_level(nats: float) -> int:
+    """Return how surprising a token is, 0 for hardly to 3."""
+    return sum(nats >= level for level in LEVELS)
+
+
+def _token(text: str) -> str:
+    return words.line(text, 40) or words.line(repr(text)[1:-1], 40)
+
+
+def _percent(share: float) -> str:
+    value = 100.0 * share
+    return f"{value:.0f} %" if value >= 9.95 else (f"{value:.1f} %" if value >= 0.1 else "under 0.1 %")
+
+
+def _lost(items: Sequence[ItemResult], drifts: Sequence[ItemDrift]) -> Iterator[tuple[ItemResult, ItemDrift]]:
+    known = {found.item_id: found for found in drifts}
+    for item in items:
+        if item.change == "lost" and item.item_id in known:
+            yield item, known[item.item_id]
+
+
+def _bits(drift: AuditDrift) -> str:
+    if drift.bits is None:
+        return ""
+    return f"Bits per byte of the replies: base {drift.bits[0]:.3f}, student {drift.bits[1]:.3f}."
+
+
+def _sentence(drift: AuditDrift, whole: Distance) -> str:
+    beside = f"; the base itself, read again, {_number(drift.floor.kl.value)}" if drift.floor else ""
+    cut = f" {drift.cut:,} replies are longer than {drift.window:,} tokens and were read in parts." if drift.cut else ""
+    return (
+        f"Over {whole.tokens:,} tokens of both models' replies and their prompts the student lies "
+        f"{_number(whole.kl.value)} nats a token from the base{beside}. Both find the same token most probable at "
+        f"{words.percent(whole.same.value)} % of places.{cut}"
+    )
+
+
+def _row(row: Distance) -> DriftRow:
+    return DriftRow(
+        name=words.name(row.name),
+        tokens=f"{row.tokens:,}",
+        kl=_number(row.kl.value),
+        interval=_interval(row.kl),
+        same=words.percent(row.same.value),
+        large=words.percent(row.large.value),
+        largest=_number(row.quantiles[-1]) if row.quantiles else "–",
+    )
+
+
+def _task(number: int, task: TaskDrift) -> FlipRow:
+    return FlipRow(
+        number=number,
+        task=words.name(task.task),
+        kl=_number(task.kl.value),
+        interval=_interval(task.kl),
+        flips=words.percent(task.flips / task.items) if task.items else "–",
+        items=f"{task.items:,}",
+    )
+
+
+def _interval(mean: Mean) -> str:
+    if mean.low is None or mean.high is None:
+        return "–"
+    return f"[{_number(max(mean.low, 0.0))}, {_number(mean.high)}]"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.001 or value == 0.0 else f"{value:.0e}"
+
+
+def _curve_words(drift: AuditDrift) -> str:
+    items = sum(task.items for task in drift.tasks)
+    flips = sum(task.flips for task in drift.tasks)
+    if drift.curve is None:
+        return (
+            f"No curve is fitted: {flips:,} of {items:,} items flipped, and it takes {FEWEST} that did and {FEWEST} "
+            "that did not, not told apart fully by their drift."
+        )
+    curve = drift.curve
+    low, high = curve.slope - 1.96 * curve.slope_error, curve.slope + 1.96 * curve.slope_error
+    told = "more drift goes with more flips" if low > 0 else "that drift goes with flips is not shown here"
+    return (
+        f"Fitted to these {curve.items:,} items ({curve.flips:,} flipped): twice the KL changes the odds of a flip by "
+        f"a factor of {2**curve.slope:.2f} (95 % {2**low:.2f} to {2**high:.2f}); {told}."
+    )
+
+
+def _plot(tasks: Sequence[TaskDrift], curve: FlipCurve | None) -> FlipPlot | None:
+    placed = [(n, task) for n, task in enumerate(tasks, 1) if task.items and task.kl.value > 0.0]
+    if not placed:
+        return None
+    logs = [math.log10(task.kl.value) for _, task in placed]
+    low, high = math.floor(min(logs) * 2 - 0.2) / 2, math.ceil(max(logs) * 2 + 0.2) / 2
+    top = max(0.2, *(task.flips / task.items for _, task in placed))
+    top = min(1.0, math.ceil(top * 5 + 0.2) / 5)
+
+    def x(log: float) -> float:
+        return round(_LEFT + (_RIGHT - _LEFT) * (log - low) / (high - low), 1)
+
+    def y(share: float) -> float:
+        return round(_BOTTOM - (_BOTTOM - _TOP) * min(share / top, 1.0), 1)
+
+    line = ""
+    if curve is not None:
+        steps = np.linspace(low, high, _SAMPLES)
+        shares = chance(FlipFit(curve.level, curve.slope, curve.slope_error), 10.0**steps)
+        line = " ".join(f"{x(float(s))},{y(float(p))}" for s, p in zip(steps, shares, strict=True) if p <= top)
+    ticks = np.arange(low, high + 0.01, 0.5 if high - low <= 2 else 1.0)
+    return FlipPlot(
+        width=_WIDTH,
+        height=_HEIGHT,
+        line=line,
+        points=tuple(
+            FlipPoint(
+                number=n,
+                x=x(log),
+                y=y(task.flips / task.items),
+                title=f"{words.name(task.task)}: KL {_number(task.kl.value)}, {task.flips:,} of {task.items:,} flipped",
+            )
+            for (n, task), log in zip(placed, logs, strict=True)
+        ),
+        x_ticks=tuple((x(float(tick)), f"{10.0 ** float(tick):.2g}") for tick in ticks),
+        y_ticks=tuple((y(share * top), f"{share * top * 100:.0f} %") for share in (0.0, 0.5, 1.0)),
+    )
+
+
+def _surprise(item: ItemResult, found: ItemDrift) -> ItemSurprise:
+    texts = []
+    for name, other, reply, drift in (
+        ("Base", "student", item.base, found.base),
+        ("Student", "base", item.student, found.student),
+    ):
+        if drift is None:
+            continue
+        fork = found.fork and (found.fork.base if name == "Base" else found.fork.student)
+        places = {place: fork.at for place in ("thinking", "answer") if fork and fork.place == place}
+        texts.append(
+            SurpriseText(
+                title=f"{name}, as the {other} sees it",
+                thinking=_pieces(reply.thinking, "thinking", drift, places.get("thinking")),
+                answer=_pieces(reply.answer, "answer", drift, places.get("answer")),
+            )
+        )
+    return ItemSurprise(texts=tuple(texts), fork=fork_sentence(found.fork) if found.fork else "")
+
+
+def _pieces(text: str, place: str, drift: ReplyDrift, fork: int | None) -> tuple[SurprisePiece, ...]:
+    """A text in pieces of one level each; places that lie outside of it are left out."""
+    end = min(len(text), SHOWN)
+    level = np.zeros(end, dtype=np.int8)
+    for found in drift.surprises:
+        if found.place == place and 0 <= found.start < found.end:
+            level[found.start : min(found.end, end)] = surprise_level(found.nats)
+    cuts = {0, end, *(int(at) + 1 for at in np.flatnonzero(np.diff(level)))}
+    cuts |= {fork} if fork is not None and 0 <= fork < end else set()
+    edges = sorted(cuts)
+    pieces = [
+        SurprisePiece(text=words.block(text[a:b]), level=int(level[a]), fork=a == fork)
+        for a, b in pairwise(edges)
+    ]
+    more = len(text) - end
+    return (*pieces, *([SurprisePiece(text=f"… ({more:,} more characters)")] if more else []))

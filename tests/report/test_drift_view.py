@@ -1,0 +1,130 @@
+"""Drift on the page: pieces cover the text whatever the places say, size stays bounded, nothing becomes markup."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import sample
+
+from hydrometer.distances import (
+    AuditDrift,
+    Distance,
+    FlipCurve,
+    Fork,
+    ForkSide,
+    ItemDrift,
+    Mean,
+    ReplyDrift,
+    SpanSums,
+    Surprise,
+    TaskDrift,
+)
+from hydrometer.report.build import build_view
+from hydrometer.report.drift_view import SHOWN, _pieces, surprise_level
+from hydrometer.report.html import render_html, render_pages
+from hydrometer.result import AuditResult, ItemResult
+
+
+def distance(name: str, kl: float) -> Distance:
+    mean = Mean(value=kl, low=kl / 2, high=kl * 2)
+    return Distance(
+        name=name,
+        tokens=1000,
+        documents=20,
+        kl=mean,
+        reverse=mean,
+        change=mean,
+        same=Mean(value=0.9, low=0.8, high=1.0),
+        overlap=mean,
+        large=Mean(value=0.01, low=None, high=None),
+        quantiles=(0.0, 0.1, 0.2, 0.3, 4.0),
+    )
+
+
+def drifted(item: ItemResult) -> ItemDrift:
+    text = item.base.answer
+    reply = ReplyDrift(
+        spans=(SpanSums(name="answer", tokens=9, kl=1.0, reverse=1.0, change=-1.0, same=8),),
+        surprises=tuple(
+            Surprise(place="answer", start=at, end=at + 6, nats=1.0 + at % 5) for at in range(0, max(1, len(text) - 6), 40)
+        ),
+    )
+    sides = [ForkSide(place="answer", at=7, token=token, base=0.62, student=0.0004) for token in (" <b>no", "\n")]
+    return ItemDrift(item_id=item.item_id, base=reply, student=reply, fork=Fork(base=sides[0], student=sides[1]))
+
+
+def with_drift(result: AuditResult) -> AuditResult:
+    drift = AuditDrift(
+        bits=(1.0, 1.1),
+        whole=distance("all", 0.2),
+        groups=(distance("reasoning", 0.1), distance("<i>tool use", 0.3)),
+        floor=distance("base itself", 0.004),
+        items=tuple(drifted(item) for item in result.items if not item.choices),
+        tasks=tuple(
+            TaskDrift(task=f"task {n}", items=50, flips=5 * n, kl=Mean(value=0.05 * 2**n, low=0.01, high=0.9)) for n in range(5)
+        ),
+        curve=FlipCurve(level=0.5, slope=0.8, slope_error=0.2, items=250, flips=50),
+        window=4096,
+        cut=2,
+    )
+    return replace(result, drift=drift)
+
+
+def test_pieces_cover_the_text_wherever_the_places_lie() -> None:
+    text = "The <b>answer</b> is\r\nParis." + "x" * SHOWN
+    for places in ([(0, 3, 1.0)], [(0, 10**9, 9.0)], [(5, 4, 2.0), (-3, 9, 2.0), (10**8, 10**9, 3.0)], [(0, 3, 1.0), (3, 8, 2.5)]):
+        found = tuple(Surprise(place="answer", start=a, end=b, nats=n) for a, b, n in places)
+        reply = ReplyDrift(spans=(), surprises=(*found, Surprise(place="thinking", start=0, end=5, nats=9.0)))
+        for fork in (None, 0, 4, 10**6, -1):
+            pieces = _pieces(text, "answer", reply, fork)
+            shown = "".join(piece.text for piece in pieces[:-1])
+            assert shown == text[:SHOWN].replace("\r\n", "\n")
+            assert sum(piece.fork for piece in pieces) == (fork in (0, 4))
+            assert pieces[-1].text.startswith("… (")
+    assert [surprise_level(nats) for nats in (0.5, 1.0, 2.0, 3.9, 4.0, 90.0)] == [0, 1, 2, 2, 3, 3]
+    assert _pieces("", "answer", ReplyDrift(spans=(), surprises=()), 0) == ()
+
+
+def test_the_section_says_it_in_words_numbers_and_a_picture() -> None:
+    page = render_html(with_drift(sample.sample()))
+    view = build_view(with_drift(sample.sample()))
+    assert view.drift
+    assert view.drift.plot
+    assert len(view.drift.plot.points) == 5
+    assert view.drift.plot.line in page
+    assert "factor of 1.74 (95 % 1.33 to 2.28); more drift goes with more flips" in page
+    assert "0.200 nats a token from the base; the base itself, read again, 0.004" in page
+    assert "2 replies are longer than 4,096 tokens" in page
+    assert "(base 62 %, student under 0.1 %)" in page
+    assert "<b>no" not in page
+    assert "<i>tool use" not in page
+    lost = [item for item in view.items if item.change == "lost" and item.surprise]
+    assert len(view.drift.forks) == min(12, len(lost)) > 0
+    for fork in view.drift.forks:
+        assert f'href="#{fork.anchor}"' in page
+
+
+def test_without_a_curve_the_page_says_why() -> None:
+    result = with_drift(sample.sample())
+    assert result.drift
+    page = render_html(replace(result, drift=replace(result.drift, curve=None, tasks=result.drift.tasks[:1])))
+    assert "No curve is fitted: 0 of 50 items flipped" in page
+    assert "<polyline class=\"course student\" points=\"\"" not in page
+
+
+def test_the_page_stays_small_and_every_link_leads_somewhere() -> None:
+    limit = 400_000
+    words = "so the train leaves at nine and the answer follows from the second sentence of the question "
+    items = tuple(
+        sample.item(n, sample.reply(1.0, words * 4, thinking=words * 6), sample.reply(float(n % 3 == 0), words * 3))
+        for n in range(1000, 1300)
+    )
+    pages = render_pages(with_drift(replace(sample.sample(), items=items)), limit)
+    assert len(pages.report.encode()) <= limit
+    assert pages.beside
+    everything = pages.report + "".join(pages.beside.values())
+    assert everything.count('class="surprise"') == len(items)
+    for href in {part.split('"')[0] for part in pages.report.split('href="')[1:] if part.startswith(("#item", "report-items"))}:
+        name, _, anchor = href.partition("#")
+        page = pages.beside[name.rpartition("/")[2]] if name else pages.report
+        assert not anchor or f'id="{anchor}"' in page
