@@ -69,3 +69,21 @@ def test_an_image_in_place_of_a_table_is_named_and_a_logo_is_not() -> None:
     (unread,) = card.unread
     assert unread.line == 5
     assert "an image" in unread.reason
+
+
+def test_two_licences_contradict_each_other() -> None:
+    rows = answer(read_card("---\nlicense: mit\n---\nReleased under the Apache 2.0 licence.\n", "card"))
+    assert [row.answer for row in rows] == [Answer.CONTRADICTED, Answer.CONTRADICTED]
+    assert "the card also says apache-2.0 (line 4)" in rows[0].reasons[0]
+
+
+def test_a_hard_wrapped_paragraph_is_one_text_and_a_list_of_lines_is_not() -> None:
+    text = "In our runs on the whole test set with the same harness as its base, the\nmodel reaches 84.5 % on MMLU.\n"
+    assert scores(read_card(text, "card")) == [("mmlu", 0.845, "student")]
+    assert len(scores(read_card("MMLU 84.5 %\nGSM8K 79.2 %\n", "card"))) == 2
+
+
+def test_columns_of_a_harness_are_no_scores() -> None:
+    table = "|Tasks|Version|n-shot|Metric|Value||Stderr|\n|---|---|---|---|---|---|---|\n|gsm8k|3|5|exact_match|0.8438|\u00b1|0.01|\n"
+    (claim,) = read_card(table, "card").claims
+    assert (claim.value, claim.settings) == (0.8438, {"shots": "5", "metric": "exact_match"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,17 +27,19 @@ WORDS = {
 
 def facts(
     kind: str = "lora", lineage: Said = "confirmed", window: str = "a window of 8,192 tokens", dtype: str = "Q4_K",
-    state: State = "complete", unmoved: float = 1.0,
+    state: State = "complete", unmoved: float = 1.0, licence: Said = "confirmed",
 ) -> FileFacts:  # fmt: skip
     vision = Part(
         name="vision tower", promised=True, base=9, student=9 if state == "complete" else 0, state=state,
         unmoved=unmoved, grafted=False,
     )  # fmt: skip
+    head = replace(vision, name="multi-token prediction")
     return FileFacts(
         is_base=lambda name: name == "a/base", base="base.gguf", student="my student.gguf", kind=kind, rank=8 if kind == "lora" else 0, dtype=dtype,
-        parts=(vision,),
+        parts=(vision, head),
         questions=(
             Question(name="lineage", answer=lineage, text="127 of 128 rows"),
+            Question(name="licence", answer=licence, text="the card names mit, and the base is under gemma"),
             Question(name="edit", answer="confirmed", text=WORDS[kind]),
             Question(name="settings", answer="confirmed", text=f"rope base as in the base; {window}"),
         ),
@@ -163,3 +166,15 @@ def test_half_a_pair_or_none_is_one_line(tmp_path: Path, pair: tuple[str, ...]) 
     assert done.returncode in (1, 2)
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_licence_against_the_terms_of_the_base_is_a_risk_and_no_verdict() -> None:
+    assert ask(facts(), ClaimKind.LICENCE, "gemma").answer is Answer.SUPPORTED
+    row = ask(facts(licence="contradicted"), ClaimKind.LICENCE, "mit")
+    assert row.answer is Answer.UNPROVEN
+    assert "a risk: the card names mit" in row.reasons[0]
+
+
+@pytest.mark.parametrize(("state", "expected"), [("complete", Answer.SUPPORTED), ("dropped", Answer.CONTRADICTED)])
+def test_a_head_for_drafting_is_a_part(state: State, expected: Answer) -> None:
+    assert ask(facts(state=state), ClaimKind.KEPT, "mtp", quote="retains the MTP head").answer is expected

@@ -14,7 +14,7 @@ DROPPED = 10
 """Items that a denominator may be short of before it is called another set instead of dropped items."""
 
 _ALPHA = 0.05
-_COMPARED = ("thinking", "shots", "harness", "quantisation", "budget", "sampling", "items")
+_COMPARED = ("thinking", "shots", "harness", "quantisation", "budget", "sampling", "items", "metric", "filter")
 """What two numbers must share to be compared."""
 _AVERAGED = ("avg", "mean", "runs", "seeds", "maj", "pass@")
 _NAMED = ("thinking", "harness", "quantisation", "sampling")
@@ -44,7 +44,7 @@ def possible_counts(value: float, digits: int, n: int) -> range:
 
 def _checked(claim: Claim, claims: Sequence[Claim]) -> Checked:
     answers = [*_possible(claim), *_against_others(claim, claims), *_missing(claim, claims)]
-    order = (Answer.IMPOSSIBLE, Answer.NOT_COMPARABLE, Answer.UNPROVEN)
+    order = (Answer.IMPOSSIBLE, Answer.CONTRADICTED, Answer.NOT_COMPARABLE, Answer.UNPROVEN)
     answers.sort(key=lambda found: order.index(found[0]))
     low, high = _interval(claim, claims)
     return Checked(
@@ -142,6 +142,10 @@ def _missing(claim: Claim, claims: Sequence[Claim]) -> Iterator[tuple[Answer, st
         unnamed = [name for name in _NAMED if name not in claim.settings]
         if unnamed:
             yield Answer.UNPROVEN, f"not named: {', '.join(unnamed)}"
+    if claim.kind is ClaimKind.LICENCE:
+        for other in claims:
+            if other.kind is claim.kind and other.of == claim.of and other.subject != claim.subject:
+                yield Answer.CONTRADICTED, f"the card also says {other.subject or 'nothing'} (line {other.line})"
     if claim.kind is ClaimKind.SPEED:
         words = "a speed says nothing without prompt tokens, turns, and whether drafts were used, alike for both"
         yield Answer.UNPROVEN, words

@@ -39,7 +39,10 @@ class Mention:
     benchmark: bool
 
 
-BASE_WORDS = "base|original|plain|parent|vanilla|stock"
+BASE_WORDS = (
+    "base(?:line)?|original|plain|parent|vanilla|stock|basis(?:modell)?|ausgangsmodell|mod\u00e8le de base|modelo base"
+    "|\u57fa\u5ea7|\u57fa\u7840\u6a21\u578b|\u539f\u6a21\u578b"
+)
 """Words for the model that a distillation was made from, as a pattern."""
 
 CAPABILITIES: dict[str, str] = {
@@ -51,14 +54,19 @@ CAPABILITIES: dict[str, str] = {
     "commonsense": r"common[- ]?sense",
     "instruction following": r"instruction[- ]following|following (?:of )?instructions",
     "structured output": r"structured outputs?|json(?: output)?|formats?\b",
-    "tools": r"tool[- ](?:use|calling|calls?)|function[- ]calling|agentic(?: (?:use|tasks|abilities))?",
+    "tools": r"tool[- ](?:use|calling|calls?)|function[- ]calling|agentic(?: (?:use|tasks|abilities|workflows|work))?|agent (?:tasks|workflows)",
     "context": r"long[- ]context|recall",
     "languages": r"multi-?lingual(?:ity)?|languages",
     "honesty": r"honesty|hallucinations?|factuality",
     "safety": r"safety|refusals?",
-    "vision": r"vision|image understanding|multi-?modal(?:ity)?",
+    "vision": r"vision|images?(?: (?:understanding|input))?|visual (?:understanding|abilities)|multi-?modal(?:ity)?",
+    "audio": r"audio(?: (?:understanding|input))?|speech(?: (?:understanding|input))?",
+    "mtp": r"(?:MTP|multi-?token[- ]prediction)(?: (?:heads?|layers?|weights|tensors|modules?))?",
 }
 """Name of a capability to the words that cards use for it."""
+
+PARTS = ("vision", "audio", "mtp")
+"""Capabilities that are parts of the weights as well: there or not there."""
 
 
 @cache

@@ -12,9 +12,13 @@ from markdown_it.token import Token
 
 from hydrometer.checkpoint.cards import listed, split_card
 from hydrometer.claims.benchmarks import find_mentions
+from hydrometer.claims.facts import licence_key, named_bases
 from hydrometer.claims.model import Card, Claim, ClaimKind, Unread
+from hydrometer.claims.names import SIZED, Names
 from hydrometer.claims.sentences import claims_in
-from hydrometer.claims.tables import Names, claims_of_table
+from hydrometer.claims.tables import claims_of_table
+
+_TITLE = re.compile(r"^# (?P<title>.{1,200})$", re.MULTILINE)
 
 
 def read_card(text: str, source: str) -> Card:
@@ -29,15 +33,25 @@ def read_card(text: str, source: str) -> Card:
     """
     card = split_card(text, source)
     data = dict(card.front)
-    reader = _Reader(_names(data, source), card.offset)
+    reader = _Reader(_names(data, source, card.body), card.offset)
     reader.read(card.body)
     claims = [*_metadata(data), *reader.claims]
-    # A method is claimed once, however often the text speaks of it; the first mention with its rank stands.
+    # What is said of the model as a whole is claimed once, however often the text speaks of it.
     unique: dict[tuple[object, ...], Claim] = {}
     for claim in claims:
-        once = claim.kind is ClaimKind.METHOD
-        unique.setdefault((claim.kind, claim.subject, *(() if once else (claim.value, claim.of, claim.line))), claim)
+        unique.setdefault(_identity(claim), claim)
     return Card(source=source, claims=tuple(unique.values()), unread=tuple(reader.unread))
+
+
+def _identity(claim: Claim) -> tuple[object, ...]:
+    """What makes two claims the same one; the numbers of two lines are two claims, for one may contradict the other."""
+    if claim.kind is ClaimKind.METHOD:
+        return claim.kind, claim.subject
+    if claim.kind is ClaimKind.LINEAGE:
+        return claim.kind, claim.subject.rpartition("/")[2].lower()
+    if claim.kind in {ClaimKind.SCORE, ClaimKind.DIFFERENCE}:
+        return claim.kind, claim.subject, claim.value, claim.of, claim.line
+    return claim.kind, claim.subject.lower(), claim.value, claim.of
 
 
 class _Reader:
@@ -48,6 +62,7 @@ class _Reader:
         self.claims: list[Claim] = []
         self.unread: list[Unread] = []
         self.context: list[str] = []
+        self.heading = ""
 
     def read(self, body: str) -> None:
         tokens = MarkdownIt("commonmark").enable("table").parse(body)
@@ -75,8 +90,11 @@ class _Reader:
                     )
         text = _plain(token)
         self.context = [text] if heading else [*self.context[-2:], text]
-        if not heading:
-            self.claims += claims_in(text, line)
+        if heading:
+            named = {mention.subject for mention in find_mentions(text) if mention.benchmark}
+            self.heading = named.pop() if len(named) == 1 else ""
+        else:
+            self.claims += claims_in(text, line, self.names, self.heading)
 
     def _html(self, token: Token) -> None:
         line = self.offset + (token.map[0] if token.map else 0) + 1
@@ -90,17 +108,17 @@ class _Reader:
                 Unread(line=line, quote="<table>", reason="merged cells: their columns cannot be told apart")
             )
         if parser.text.strip():
-            self.claims += claims_in(parser.text.strip(), line)
+            self.claims += claims_in(parser.text.strip(), line, self.names, self.heading)
 
     def _table(self, rows: list[list[str]], lines: list[int]) -> None:
-        claims, unread = claims_of_table(rows, lines, self.names, " ".join(self.context[-2:]))
+        claims, unread = claims_of_table(rows, lines, self.names, " ".join(self.context[-2:]), self.heading)
         self.claims += claims
         self.unread += unread
         if claims or unread:
             return
         # Not a table of scores: a list of facts, each row a sentence.
         for row, line in zip(rows[1:], lines[1:], strict=True):
-            self.claims += claims_in(": ".join(cell for cell in row if cell), line)
+            self.claims += claims_in(": ".join(cell for cell in row if cell), line, self.names)
 
 
 class _Html(HTMLParser):
@@ -134,7 +152,7 @@ class _Html(HTMLParser):
             self.tables.pop()
             self.merged = True
         elif tag in {"p", "div", "li", "br"}:
-            self.text += "\n"
+            self.text += "\f"
 
     def handle_data(self, data: str) -> None:
         if self._silent:
@@ -163,17 +181,23 @@ def _plain(token: Token) -> str:
     for child in token.children or ():
         if child.type in {"text", "code_inline"}:
             parts.append(child.content)
-        elif child.type in {"softbreak", "hardbreak"}:
+        elif child.type == "softbreak":
             parts.append("\n")
+        elif child.type == "hardbreak":
+            parts.append("\f\n")
         elif child.type == "html_inline" and child.content.lower().startswith("<br"):
             parts.append(" ")
     return "".join(parts)
 
 
-def _names(data: dict[str, Any], source: str) -> Names:
-    bases = tuple(str(name).rpartition("/")[2] for name in listed(data.get("base_model")))
+def _names(data: dict[str, Any], source: str, body: str) -> Names:
+    """Names of both models: from the front matter, else from the title and from what the text says it was made from."""
     named = [str(_mapping(row).get("name") or "") for row in listed(data.get("model-index"))]
-    return Names(student=(*named, source.rstrip("/").rpartition("/")[2]), base=bases)
+    title = _TITLE.search(body[:20_000])
+    called = SIZED.search(title["title"]) if title else None
+    student = (*named, source.rstrip("/").rpartition("/")[2], *([called.group()] if called else []))
+    bases = tuple(str(name).rpartition("/")[2] for name in listed(data.get("base_model"))) or named_bases(body[:200_000], student)
+    return Names(student=tuple(name for name in student if name not in bases), base=bases)
 
 
 def _metadata(data: dict[str, Any]) -> Iterator[Claim]:
@@ -186,6 +210,9 @@ def _metadata(data: dict[str, Any]) -> Iterator[Claim]:
             kind=ClaimKind.LINEAGE, subject=str(name)[:200], settings={"relation": relation} if relation else {},
             line=1, quote=f"base_model: {name}"[:300],
         )  # fmt: skip
+    for name in listed(data.get("license"))[:1]:
+        if isinstance(name, str) and name.strip():
+            yield Claim(kind=ClaimKind.LICENCE, subject=licence_key(name)[:200], line=1, quote=f"license: {name}"[:300])
     for name in listed(data.get("datasets")):
         if isinstance(name, str):
             yield Claim(kind=ClaimKind.DATA, subject=name[:200], line=1, quote=f"datasets: {name}"[:300])

@@ -29,7 +29,7 @@ _TESTED = (*_ANSWERS, ClaimKind.DIFFERENCE)
 """Kinds of claims about a capability."""
 _SUPPOSED = PlanSpec()
 """What a plan supposes where nothing was measured."""
-_FILED = (ClaimKind.LINEAGE, ClaimKind.METHOD, ClaimKind.CONTEXT, ClaimKind.QUANTISATION)
+_FILED = (ClaimKind.LINEAGE, ClaimKind.METHOD, ClaimKind.CONTEXT, ClaimKind.QUANTISATION, ClaimKind.LICENCE)
 """Kinds of claims that only files answer."""
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from hydrometer.checkpoint.parts import Part
-from hydrometer.claims.model import Answer, Checked, Claim, ClaimKind
+from hydrometer.claims.model import STUDENT, Answer, Checked, Claim, ClaimKind
 from hydrometer.files import Question
 from hydrometer.inspection import Inspection
 from hydrometer.refs import parse_ref
@@ -29,7 +29,7 @@ _STRETCHED = re.compile(r"yarn|rope|extrapolat|extend|scal", re.IGNORECASE)
 _ROUNDING = 1.025
 """128K of context are 131,072 tokens to some and 128,000 to others."""
 _LOST = ("missing", "dropped", "incomplete")
-_PART = re.compile(r"tower|encoder|weights|projector", re.IGNORECASE)
+_PART = re.compile(r"tower|encoder|weights|projector|MTP|heads?\b|tensors", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +159,8 @@ def _context(claim: Claim, facts: FileFacts) -> _Found:
 
 def _kept(claim: Claim, facts: FileFacts) -> _Found:
     """A part that is gone is not kept; one that is there bit for bit is, where the claim is about the part itself."""
-    part = next((part for part in facts.parts if claim.subject and part.name.startswith(claim.subject)), None)
+    name = "multi-token" if claim.subject == "mtp" else claim.subject
+    part = next((part for part in facts.parts if name and part.name.startswith(name)), None)
     if part is None:
         return None
     words = f"{part.name} {part.state}, {part.student} of the base's {part.base} weights"
@@ -182,6 +183,16 @@ def _quantisation(claim: Claim, facts: FileFacts) -> _Found:
     return (Answer.CONTRADICTED if far else Answer.UNPROVEN), words
 
 
+def _licence(claim: Claim, facts: FileFacts) -> _Found:
+    """The licence against the base's. Whether terms allow another one is a lawyer's question: a conflict is told as a risk."""
+    asked = facts.asked("licence")
+    if asked is None or claim.of != STUDENT:
+        return None
+    if asked.answer == "confirmed":
+        return Answer.SUPPORTED, asked.text
+    return Answer.UNPROVEN, f"a risk: {asked.text}" if asked.answer == "contradicted" else asked.text
+
+
 def _bits(name: str) -> int:
     """Bits of a format by its name, 0 where the name does not say: packed codes are stored as whole numbers."""
     match = re.search(r"(?<![a-z])(?:(?:ud-)?i?q|[bn]?v?m?x?fp?|int|nf)(\d{1,2})(?!\d)|\b(\d{1,2})-bits?\b", name.lower())
@@ -194,4 +205,5 @@ _TESTS: dict[ClaimKind, Callable[[Claim, FileFacts], _Found]] = {
     ClaimKind.CONTEXT: _context,
     ClaimKind.KEPT: _kept,
     ClaimKind.QUANTISATION: _quantisation,
+    ClaimKind.LICENCE: _licence,
 }

@@ -22,6 +22,7 @@ class ClaimKind(StrEnum):
     DATA = "training data"
     LINEAGE = "lineage"
     QUANTISATION = "quantisation"
+    LICENCE = "licence"
 
 
 STUDENT, BASE = "student", "base"

@@ -6,9 +6,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from hydrometer.claims.benchmarks import BASE_WORDS, Mention, find_mentions
+from hydrometer.claims.benchmarks import PARTS, Mention, find_mentions
+from hydrometer.claims.facts import facts_in
+from hydrometer.claims.kept import words_in
 from hydrometer.claims.model import BASE, STUDENT, Claim, ClaimKind
+from hydrometer.claims.names import BASE_NAMED, Names
 from hydrometer.claims.numbers import NUMBER, Quantity, find_quantities, read_number
+from hydrometer.claims.ratios import UP_TO, ratios_in
 from hydrometer.claims.settings import COUNT, find_settings
 
 _REACH = 60
@@ -17,26 +21,27 @@ _REACH = 60
 _LONGEST = 1000
 """Characters of a sentence that are looked at: what runs on is no sentence, and patterns must stay linear."""
 
-_SPLIT = re.compile(r"(?<=[.!?;])\s+(?=[A-Z\d*+\u2212\"'(-])|\n+")
+_SPLIT = re.compile(
+    r"(?<=[.!?;])(?<!\bvs\.)(?<!\bca\.)(?<!\bcf\.)(?<!e\.g\.)(?<!i\.e\.)(?<!approx\.)\s+(?=[A-Z\d*+\u2212\"'(-])"
+    r"|\n*\f\s*|\n{2,}|(?<=[.!?;:])\n+|(?<!.{60})\n(?![a-z(])"
+)
+"""Ends of sentences. A line of 60 characters that ends without a stop goes on in the next one, a shorter one is an item of its own."""
 _WISH = re.compile(
     r"\b(?:will|plan(?:s|ned)? to|aims? to|hope|goal|todo|coming soon|future|should|may|might|could|would|if you|designed to|intended"
     r"|not (?:yet )?(?:been )?(?:evaluated|tested|measured|benchmarked)|has not|have not|no (?:benchmarks?|evaluation))\b|\?\s*$",
     re.IGNORECASE,
 )
-_BASE = re.compile(rf"\b(?:the )?(?:{BASE_WORDS})\b(?: model)?", re.IGNORECASE)
-_OTHERS = re.compile(
-    r"\b(?:GPT-?\d|GPT-4o|o[134](?:-mini)?|Claude(?: \w+)? scores|Sonnet|Gemini|DeepSeek-(?:R1|V\d)|Llama[- ]?\d|Ornith|teacher (?:scores|reaches))",
-)
-_UP_TO = re.compile(r"\bup to\s*$|\bas much as\s*$", re.IGNORECASE)
 _CHANGE = re.compile(
     r"(?:improv\w*|gain\w*|rais\w*|lift\w*|increas\w*|up|drop\w*|los[et]\w*|down|regress\w*|decreas\w*|boost\w*|jump\w*|better|worse|higher"
     r"|lower)\b[^.;]{0,40}?\bby\s*$",
     re.IGNORECASE,
 )
 _UP_OR_DOWN = re.compile(
-    r"\b(?:(?P<down>drop|los[et]|down|regress|decreas|worse|lower|fell|fall)|improv|gain|rais|lift|increas|up\b|boost|jump|better|higher|rose)",
+    r"\b(?:(?P<down>drop|los[et]|down|regress|decreas|worse|lower|fell|fall|cost|trail|behind|below|penalty|sacrific)|improv|gain|rais|lift|increas"
+    r"|up\b|boost|jump|better|higher|rose|above|ahead)",
     re.IGNORECASE,
 )
+_BEHIND_IT = re.compile(r"[\s)]*(?:(?P<down>below|behind|under|lower|worse|down|less|short of|drop|loss|fewer|regression)|above|over|ahead|higher|better|up|more|gain)\b", re.IGNORECASE)
 _FROM_TO = re.compile(
     rf"from\s+(?P<a>{NUMBER})\s?%?\s*(?:to|->|\u2192)\s*(?P<b>{NUMBER})\s?%?|(?<![\w.])(?P<c>{NUMBER})\s?%?\s*(?:->|\u2192)\s*(?P<d>{NUMBER})\s?%?",
     re.IGNORECASE,
@@ -44,92 +49,41 @@ _FROM_TO = re.compile(
 _VERSUS = re.compile(
     rf"(?P<a>{NUMBER})\s?%?\s*(?:\(\s*(?:base|baseline|original|before)\b[ :=]*|vs\.?\s+|versus\s+|against\s+)(?P<b>{NUMBER})\s?%?", re.IGNORECASE
 )
-_LENGTH_WORDS = (
-    r"(?:chains?[- ]of[- ]thought|CoT|think(?:ing)?|reasoning|traces?|tokens?|repl(?:y|ies)|responses?|answers?|outputs?|chains?)"
-)
-_LENGTH = (
-    re.compile(
-        rf"{_LENGTH_WORDS}\b[^.;,\d]{{0,30}}?(?P<n>{NUMBER})\s?(?P<u>%|percent|x|\u00d7|times)\s*(?P<w>shorter|fewer|less|longer|more)\b",
-        re.IGNORECASE,
-    ),
-    re.compile(
-        rf"(?P<n>{NUMBER})\s?(?P<u>%|percent|x|\u00d7|times)\s*(?P<w>shorter|fewer|less|longer|more)\s+(?:\w+[- ]){{0,2}}?{_LENGTH_WORDS}\b",
-        re.IGNORECASE,
-    ),
-    re.compile(
-        rf"{_LENGTH_WORDS}\b[^.;,]{{0,30}}?(?P<w>reduced|reduction|down|cut|shorter|shortened|longer|fewer|less|drop\w*|f[ae]ll\w*|decreas\w*|shr[iu]nk\w*)\b[^.;,\d]{{0,20}}?(?P<n>{NUMBER})\s?(?P<u>%|percent|x|\u00d7|times)",
-        re.IGNORECASE,
-    ),
-    re.compile(
-        rf"(?P<w>reduc\w+|cut\w*|sav\w+|shorten\w*)\b[^.;,]{{0,40}}?{_LENGTH_WORDS}\b[^.;,\d]{{0,25}}?(?:by )?(?P<n>{NUMBER})\s?(?P<u>%|percent|x|\u00d7|times)",
-        re.IGNORECASE,
-    ),
-    re.compile(
-        rf"{_LENGTH_WORDS} (?:length|usage|count)?\s*:?\s*(?P<n>[-\u2212]\d+(?:[.,]\d+)?)\s?(?P<u>%)(?P<w>)", re.IGNORECASE
-    ),
-    re.compile(
-        rf"(?P<n>{NUMBER})\s?(?P<u>%|percent)\s+(?P<w>reduction|decrease|cut)\s+in\s+(?:\w+[- ]){{0,2}}?{_LENGTH_WORDS}\b", re.IGNORECASE
-    ),
-)
-_SPEED = (
-    re.compile(
-        rf"(?P<n>{NUMBER})\s?(?P<u>%|percent|x|\u00d7|times)\s*(?:as fast|faster|speed-?ups?|(?:higher|more|better) (?:throughput|speed)|(?:decode|decoding"
-        r"|throughput|generation speed|inference speed|tok/s)\b)",
-        re.IGNORECASE,
-    ),
-    re.compile(
-        rf"(?:throughput|speed-?ups?|decod(?:e|ing) speed|inference speed|generation speed|faster)\b[^.;\d]{{0,25}}?(?P<n>{NUMBER})\s?(?P<u>%|percent|x|\u00d7|times)",
-        re.IGNORECASE,
-    ),
-)
-_CONTEXT = (
-    re.compile(rf"(?P<n>{NUMBER})\s?(?P<u>[kKM]?)[- ]?(?:tokens?)?[- ](?:of )?(?:native )?context\b"),
-    re.compile(
-        rf"context(?: (?:length|window|size))?(?: of| is|:| up to| =)?\s*(?P<n>{NUMBER})\s?(?P<u>[kKM]?)\b(?:[- ]?tokens?)?", re.IGNORECASE
-    ),
-)
-_DATA = re.compile(
-    rf"(?P<n>{NUMBER})\s?(?P<u>[kKM]?)\+?\s+(?:\w[\w.-]*[- ]){{0,4}}?(?:samples|examples|traces|conversations|pairs|dialogues|rows)\b",
-    re.IGNORECASE,
-)
-_DATA_CUE = re.compile(r"train|fine-?tun|distil|dataset|data\b|SFT|corpus|kept", re.IGNORECASE)
-_METHOD = re.compile(
-    r"\b(?P<m>QLoRA|LoRA|DoRA|full(?:[- ]parameter)? (?:fine-?tun(?:e|ing)|SFT)|GRPO|DPO|RLHF|PPO|SLERP|TIES|DARE)\b(?:[^.;\n]{0,40}?"
-    r"\b(?:r(?:ank)?\s*[=:]?\s*)(?P<r>\d+)\b)?",
-    re.IGNORECASE,
-)
-_KEPT = re.compile(
-    r"\b(?:fully |completely )?(?:preserv\w+|retain\w*|maintain\w*|keep(?:s|ing)?|kept)\b"
-    r"|\b(?:without|no|zero) (?:any )?(?:loss(?:es)?|losing|degradation|degrading|regressions?|catastrophic forgetting|sacrificing)\b",
-    re.IGNORECASE,
-)
-_NEGATED = re.compile(r"\b(?:not|no|never|without|isn't|doesn't|no claims? (?:on|about))\s+(?:\w+\s)?$", re.IGNORECASE)
-_PASSIVE = re.compile(r"\b(?:is|are|was|were|stays?|remains?|been)\s+(?:\w+ly\s+)?$", re.IGNORECASE)
-_BETTER = re.compile(
-    r"\b(?:better|stronger|improv(?:ed|es|ing|ement)|sharper|superior|outperform\w*|enhanc(?:ed|es|ing)|boost(?:s|ed)|surpass\w*|beats?"
-    r"|more (?:capable|accurate|reliable)|state-of-the-art|(?:opus|claude|gpt|sonnet)[-\w. ]{0,6}[- ]level)\b",
-    re.IGNORECASE,
-)
+_ITEM = re.compile(r"^[\W_]*(?P<label>[^:=|\n]{1,60}?)[\s*_`]*[:=]\s*[*_`]*(?P<n>\d{1,3}(?:[.,]\d{1,4})?)\s?(?P<u>%?)[\s*_`]*(?:\(.{0,80}\))?[\W_]*$")
+"""An item of a list that is nothing but a name and a number."""
+_NOBODY = Names()
+_REACHED = re.compile(r"\b(?:scor\w+|reach\w*|achiev\w*|gets?|obtain\w*|attain\w*)\s*$", re.IGNORECASE)
+_CLAUSES = (",", ";", " vs", " against", " versus", " compared", " while ", " whereas ", " than ")
+_RIGHT_BEFORE = re.compile(r"(?P<who>[^\s,;()][^,;()]{0,50}?)\s*[(:=]\s*[*_`]*$")
+_RIGHT_BEHIND = re.compile(r"[\s)%]*(?:\(|for |of |by )\s*(?P<who>[^,;):=]{1,40}+)(?!\s*[:=])", re.IGNORECASE)
+_REPORTS = re.compile(r"\b(?:reports?|scores?|reach(?:es)?|gets?|achieves?|attains?|is at|stands at|manages|has)\b", re.IGNORECASE)
 
 
-def claims_in(text: str, line: int) -> list[Claim]:
+def claims_in(text: str, line: int, names: Names = _NOBODY, heading: str = "") -> list[Claim]:
     """Return the claims of a paragraph, a list item or a heading.
 
     Args:
         text: Its words, without markup.
         line: Its first line in the card.
+        names: Names of the two models.
+        heading: Key of the only benchmark that the heading above it names, `""` for none: what an item of a list such as
+            `Base: 63.1` is about.
     """
     found: list[Claim] = []
+    last = ""
     for start, sentence in _sentences(text):
         if _WISH.search(sentence):
             continue
+        claims = list(_of_sentence(sentence, names)) or list(_of_label(sentence, heading, names))
+        claims = claims or list(_of_reference(sentence, last, names))
         settings = find_settings(sentence)
         here = line + text.count("\n", 0, start)
         quote = " ".join(sentence.split())[:300]
         found += [
-            replace(claim, settings={**settings, **claim.settings}, line=here, quote=quote)
-            for claim in _of_sentence(sentence)
+            replace(claim, settings={**settings, **claim.settings}, line=here, quote=quote) for claim in claims
         ]
+        scored = {claim.subject for claim in claims if claim.kind is ClaimKind.SCORE}
+        last = scored.pop() if len(scored) == 1 else ""
     return found
 
 
@@ -142,91 +96,53 @@ def _sentences(text: str) -> Iterator[tuple[int, str]]:
         start = match.end() if match else end
 
 
-def _of_sentence(sentence: str) -> Iterator[Claim]:
+def _of_sentence(sentence: str, names: Names) -> Iterator[Claim]:
     taken: list[tuple[int, int]] = []
-    yield from _ratios(sentence, taken)
-    yield from _facts(sentence, taken)
+    yield from ratios_in(sentence, taken)
+    yield from facts_in(sentence, names, taken)
     mentions = find_mentions(sentence)
-    counted = list(_counted(sentence, mentions, taken))
+    counted = list(_counted(sentence, mentions, taken, names))
     yield from counted
     numbers = [q for q in find_quantities(sentence) if not q.other and not _within(q, taken)]
-    scored = list(_numbers(sentence, mentions, numbers))
+    scored = list(_numbers(sentence, mentions, numbers, names))
     yield from scored
     # "better" beside the number of the same thing is said by the number.
     numbered = {claim.subject for claim in (*scored, *counted)}
-    yield from (claim for claim in _words(sentence, mentions) if claim.subject not in (numbered and {*numbered, ""}))
+    yield from (
+        claim for claim in words_in(sentence, mentions, names) if claim.subject not in (numbered and {*numbered, ""})
+    )
+
+
+def _of_label(sentence: str, heading: str, names: Names) -> Iterator[Claim]:
+    """A score in a list below the heading of its benchmark, which is nothing but a name and a number."""
+    match = _ITEM.match(sentence.strip()) if heading else None
+    if match is None:
+        return
+    value, digits = read_number(match["n"])
+    of = names.owner(match["label"])
+    if value <= 100 and (match["u"] or digits) and (of in {STUDENT, BASE} or names.named(match["label"])):
+        yield Claim(kind=ClaimKind.SCORE, subject=heading, value=value / 100, digits=digits, of=of)
+
+
+def _of_reference(sentence: str, last: str, names: Names) -> Iterator[Claim]:
+    """A score of the base or of another model right after one of the student: "for reference the base reports 77.2 %"."""
+    who = names.named(sentence)
+    numbers = [q for q in find_quantities(sentence) if q.unit == "%" and not q.signed]
+    if last and len(numbers) == 1 and who not in ("", STUDENT) and _REPORTS.search(sentence) and numbers[0].value <= 100:
+        (number,) = numbers
+        yield Claim(kind=ClaimKind.SCORE, subject=last, value=number.value / 100, digits=number.digits, of=who)
 
 
 def _within(quantity: Quantity, taken: list[tuple[int, int]]) -> bool:
     return any(start <= quantity.start < end for start, end in taken)
 
 
-def _ratios(sentence: str, taken: list[tuple[int, int]]) -> Iterator[Claim]:
-    """Lengths and speeds as student over base."""
-    for kind, patterns in ((ClaimKind.LENGTH, _LENGTH), (ClaimKind.SPEED, _SPEED)):
-        for pattern in patterns:
-            for match in pattern.finditer(sentence):
-                if any(start < match.end() and match.start() < end for start, end in taken):
-                    continue
-                value, digits = read_number(match["n"])
-                down = kind is ClaimKind.LENGTH and (
-                    value < 0 or not re.match(r"longer|more", match["w"] or "", re.IGNORECASE)
-                )
-                ratio = _ratio(abs(value), match["u"], down=down)
-                if ratio is None:
-                    continue
-                taken.append(match.span())
-                yield Claim(
-                    kind=kind,
-                    subject="reply length" if kind is ClaimKind.LENGTH else "speed",
-                    value=ratio,
-                    digits=digits,
-                    up_to=bool(_UP_TO.search(sentence[: match.start("n")])),
-                )
-
-
-def _ratio(value: float, unit: str, *, down: bool) -> float | None:
-    """Return student over base; None where nothing of it would be left."""
-    if unit.lower() in {"x", "\u00d7", "times"}:
-        return None if value <= 0 else 1.0 / value if down else value
-    share = value / 100
-    return (None if share >= 1.0 else 1.0 - share) if down else 1.0 + share
-
-
-def _facts(sentence: str, taken: list[tuple[int, int]]) -> Iterator[Claim]:
-    """Context, training data, method and quantisation."""
-    for pattern in _CONTEXT:
-        for match in pattern.finditer(sentence):
-            tokens = _scaled(match["n"], match["u"])
-            if tokens >= 512 and not any(start <= match.start("n") < end for start, end in taken):
-                taken.append(match.span())
-                yield Claim(kind=ClaimKind.CONTEXT, value=tokens)
-    if _DATA_CUE.search(sentence):
-        for match in _DATA.finditer(sentence):
-            taken.append(match.span())
-            yield Claim(kind=ClaimKind.DATA, value=_scaled(match["n"], match["u"]))
-    seen = set()
-    for match in _METHOD.finditer(sentence):
-        method = re.sub(r"\s+", " ", match["m"]).lower()
-        if method not in seen:
-            seen.add(method)
-            taken.append(match.span())
-            yield Claim(
-                kind=ClaimKind.METHOD, subject=method, value=float(match["r"]) if match["r"] else None
-            )
-
-
-def _scaled(number: str, unit: str) -> float:
-    # 128K of context is 131,072 tokens to some and 128,000 to others; evidence compares within that.
-    return read_number(number)[0] * {"k": 1_000, "m": 1_000_000}.get(unit.lower(), 1)
-
-
-def _numbers(sentence: str, mentions: list[Mention], numbers: list[Quantity]) -> Iterator[Claim]:
+def _numbers(sentence: str, mentions: list[Mention], numbers: list[Quantity], names: Names) -> Iterator[Claim]:
     """Scores and differences: every number goes to the benchmark that it stands with."""
     used: set[int] = set()
-    for start, end, sides in _pairs_of_numbers(sentence):
+    for start, end, sides in _pairs_of_numbers(sentence, names):
         mention = _nearest(start, end, mentions, sentence)
-        if mention is None:
+        if mention is None or mention.subject in PARTS:
             continue
         for written, of in sides:
             value, digits = read_number(written)
@@ -238,22 +154,24 @@ def _numbers(sentence: str, mentions: list[Mention], numbers: list[Quantity]) ->
             continue
         mention = _nearest(number.start, number.end, mentions, sentence)
         if mention is not None:
-            claim = _scored(sentence, mention, number)
+            claim = _scored(sentence, mention, number, names)
             if claim is not None:
                 yield claim
                 yield from (replace(claim, subject=also.subject) for also in _joined(sentence, mention, mentions))
 
 
-def _pairs_of_numbers(sentence: str) -> Iterator[tuple[int, int, tuple[tuple[str, str], ...]]]:
+def _pairs_of_numbers(sentence: str, names: Names) -> Iterator[tuple[int, int, tuple[tuple[str, str], ...]]]:
     """Two numbers for one thing, with their owners: "from 79 to 71", "71 (base: 79)", "71 vs 79"."""
     for match in _FROM_TO.finditer(sentence):
         yield *match.span(), ((match["a"] or match["c"], BASE), (match["b"] or match["d"], STUDENT))
     for match in _VERSUS.finditer(sentence):
-        if not _OTHERS.search(sentence):
+        if not names.other(sentence):
             yield *match.span(), ((match["a"], STUDENT), (match["b"], BASE))
 
 
-def _counted(sentence: str, mentions: list[Mention], taken: list[tuple[int, int]]) -> Iterator[Claim]:
+def _counted(
+    sentence: str, mentions: list[Mention], taken: list[tuple[int, int]], names: Names
+) -> Iterator[Claim]:
     """Scores as counts: "17 of 30"."""
     for match in COUNT.finditer(sentence):
         right, items = int(match["k"]), int(match["n"])
@@ -266,7 +184,7 @@ def _counted(sentence: str, mentions: list[Mention], taken: list[tuple[int, int]
         taken.append(match.span())
         yield Claim(
             kind=ClaimKind.SCORE, subject=mention.subject, value=right / items, digits=4,
-            of=_owner(sentence, place, mention), settings={"items": match["n"]},
+            of=_owner(sentence, place, mention, names), settings={"items": match["n"]},
         )  # fmt: skip
 
 
@@ -294,28 +212,32 @@ def _joined(sentence: str, mention: Mention, mentions: list[Mention]) -> Iterato
         mention = following
 
 
-def _scored(sentence: str, mention: Mention, number: Quantity) -> Claim | None:
+def _scored(sentence: str, mention: Mention, number: Quantity, names: Names) -> Claim | None:
     lead = sentence[max(0, number.start - 50) : number.start]
-    difference = number.signed or number.unit == "points" or bool(_CHANGE.search(lead))
+    difference = number.signed or bool(_CHANGE.search(lead)) or (number.unit == "points" and not _REACHED.search(lead))
     if not mention.benchmark and not difference:
         return None  # "97 % reasoning samples" is no score
     if not number.unit and not difference and not _plain(sentence, mention, number):
         return None
+    if difference and names.other(sentence) and not BASE_NAMED.search(sentence):
+        return None  # ahead of somebody else is no difference to the base
     value = number.value / 100
-    if difference and value > 0 and not number.signed and _falls(lead):
+    if difference and value > 0 and not number.signed and _falls(lead, sentence[number.end : number.end + 20]):
         value = -value
     return Claim(
         kind=ClaimKind.DIFFERENCE if difference else ClaimKind.SCORE,
         subject=mention.subject,
         value=value,
         digits=number.digits,
-        of=STUDENT if difference else _owner(sentence, number, mention),
-        up_to=bool(_UP_TO.search(lead)),
+        of=STUDENT if difference else _owner(sentence, number, mention, names),
+        up_to=bool(UP_TO.search(lead)),
     )
 
 
-def _falls(lead: str) -> bool:
-    """Whether the last word of change before a number points downwards."""
+def _falls(lead: str, behind: str) -> bool:
+    """Whether a change points downwards: by the word right after its number, else by the last such word before it."""
+    if after := _BEHIND_IT.match(behind):
+        return after["down"] is not None
     words = list(_UP_OR_DOWN.finditer(lead))
     return bool(words) and words[-1]["down"] is not None
 
@@ -325,44 +247,31 @@ def _plain(sentence: str, mention: Mention, number: Quantity) -> bool:
     if number.value < 1 and not number.digits:
         return False
     gap = sentence[mention.end : number.start] if number.start >= mention.end else sentence[number.end : mention.start]
-    return bool(re.fullmatch(r"[\s:=|*_`()~-]*(?:(?:on|of|at|is|sur|auf|score[sd]?|reache[sd]|from|to|accuracy)\s*)*[\s*_`(~]*(?:the )?", gap))
+    return bool(re.fullmatch(r"[\s:=|*_`()~-]*(?:(?:on|of|at|is|sur|auf|score[sd]?|reache[sd]|from|to|accuracy|unchanged|flat|stay(?:s|ed)|remain(?:s|ed))\s*)*[\s*_`(~]*(?:the )?", gap))
 
 
-def _owner(sentence: str, number: Quantity, mention: Mention) -> str:
-    """Whose score it is: the base's where the sentence says so beside the number, another model's where it is named."""
-    clause_start = max(sentence.rfind(mark, 0, min(number.start, mention.start)) for mark in (",", ";", " vs", "against", "compared"))
-    ends = [i for mark in (",", ";", " and ", " vs", " against", " versus", " compared") if (i := sentence.find(mark, max(number.end, mention.end))) > 0]
+def _owner(sentence: str, number: Quantity, mention: Mention, names: Names) -> str:
+    """Whose score it is: who is named right before the number, else right behind it, else in its clause."""
+    lead, near = sentence[max(0, number.start - 60) : number.start], sentence[number.end : number.end + 50]
+    if re.search(rf"{BASE_NAMED.pattern}\s*$", lead, re.IGNORECASE):
+        return BASE
+    if named := _RIGHT_BEFORE.search(lead):
+        who = names.named(named["who"])
+        if who:
+            return who
+    clause_start = max(sentence.rfind(mark, 0, min(number.start, mention.start)) for mark in _CLAUSES)
+    ends = [i for mark in (*_CLAUSES, " and ", "(") if (i := sentence.find(mark, max(number.end, mention.end))) > 0]
     clause = sentence[max(clause_start, 0) : min(ends, default=len(sentence))]
-    if other := _OTHERS.search(clause):
-        return other.group().strip()
-    near = sentence[number.end : number.end + 30]
-    if re.match(r",\s*which\b", clause) and re.search(rf"{_BASE.pattern}\s*$", sentence[:clause_start], re.IGNORECASE):
+    if re.match(r",\s*which\b", clause) and re.search(rf"{BASE_NAMED.pattern}\s*$", sentence[:clause_start], re.IGNORECASE):
         return BASE
-    if _BASE.search(clause) and not re.search(r"(?:vs|than|against|over|compared (?:to|with))\b.*$", clause[: clause.find(str(int(number.value)))]):
-        return BASE
-    return BASE if re.match(r"[\s)%]*(?:\(|for |of |by )?(?:the )?(?:base|original)\b", near, re.IGNORECASE) else STUDENT
-
-
-def _words(sentence: str, mentions: list[Mention]) -> Iterator[Claim]:
-    """Claims without a number: what is kept and what is better, each with the capabilities that its own words reach.
-
-    "Preserves X" and "improved X" speak of what follows, "X is preserved" and "X improved" of what stands before.
-    """
-    cues = sorted(
-        ((match, kind) for kind, pattern in ((ClaimKind.KEPT, _KEPT), (ClaimKind.BETTER, _BETTER)) for match in pattern.finditer(sentence)),
-        key=lambda cue: cue[0].start(),
-    )
-    cues = [(match, kind) for match, kind in cues if not _NEGATED.search(sentence[: match.start()])]
-    capabilities = [m for m in mentions if not m.benchmark]
-    for i, (match, kind) in enumerate(cues):
-        start = cues[i - 1][0].end() if i else 0
-        end = cues[i + 1][0].start() if i + 1 < len(cues) else len(sentence)
-        behind = [m for m in capabilities if match.end() <= m.start < min(end, match.end() + 90)]
-        before = [m for m in capabilities if max(start, match.start() - 60) <= m.start < match.start()]
-        reached = before if before and (_PASSIVE.search(sentence[: match.start()]) or not behind) else behind
-        # "Opus-level reasoning", "keeps its coding": a capability inside the words themselves.
-        reached = reached or [m for m in capabilities if match.start() <= m.start < match.end()]
-        for subject in dict.fromkeys(m.subject for m in reached):
-            yield Claim(kind=kind, subject=subject)
-        if not reached and _BASE.search(sentence[match.end() : match.end() + 60]):
-            yield Claim(kind=kind, subject="")
+    if behind := _RIGHT_BEHIND.match(near):
+        who = names.named(behind["who"])
+        if who:
+            return who
+    own = re.split(r"\b(?:of|from|by) (?:the )?$", clause)[0]
+    who = names.other(own) or names.named(own)
+    if who == BASE and re.search(
+        r"(?:vs|than|against|over|compared (?:to|with)|below|above|behind)\b.*$", clause[: clause.find(str(int(number.value)))]
+    ):
+        return STUDENT
+    return who or STUDENT

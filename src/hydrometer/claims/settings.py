@@ -36,7 +36,7 @@ _SUBSET = re.compile(
     r"|--limit[ =](?P<m>\d+)|\bn ?= ?(?P<k>\d[\d,]*)",
     re.IGNORECASE,
 )
-COUNT = re.compile(r"(?<![\w.,/])(?P<k>\d{1,5})\s?(?:/|of|out of)\s?(?P<n>\d{1,5})(?![\w.%/]|,\d)", re.IGNORECASE)
+COUNT = re.compile(r"(?<![\w.,/])(?P<k>\d{1,5})\s?(?:/|of|out of)\s?(?P<n>\d{1,5})(?![\w%/]|[.,]\d)", re.IGNORECASE)
 
 
 def find_settings(text: str) -> dict[str, str]:

@@ -1,0 +1,193 @@
+"""Claims of facts in sentences: lineage, licence, context, training data, method and quantisation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from hydrometer.claims.benchmarks import find_mentions
+from hydrometer.claims.model import BASE, STUDENT, Claim, ClaimKind
+from hydrometer.claims.names import BASE_NAMED, SIZED, Names
+from hydrometer.claims.numbers import NUMBER, read_number
+
+_CONTEXT = (
+    re.compile(rf"(?P<n>{NUMBER})\s?(?P<u>[kKM]?)[- ]?(?:tokens?)?[- ](?:of )?(?:native )?context\b"),
+    re.compile(
+        rf"context(?: (?:length|window|size))?(?: of| is|:| up to| =)?\s*(?P<n>{NUMBER})\s?(?P<u>[kKM]?)\b(?:[- ]?tokens?)?", re.IGNORECASE
+    ),
+)
+_DATA = re.compile(
+    rf"(?P<n>\d{{1,3}}(?:\.\d{{3}})+(?![\d.])|{NUMBER})\s?(?P<u>[kKM]?)\+?\s+(?:\w[\w./-]*[- ]){{0,4}}?(?:samples|examples|traces"
+    r"|trajectories|conversations|pairs|dialogues|dialogs|rows|instances|records|demonstrations|Beispielen?|exemples|ejemplos)\b",
+    re.IGNORECASE,
+)
+_DATA_CUE = re.compile(
+    r"train|fine-?tun|distil|dataset|data\b|SFT|corpus|kept|heal|feinabstimm|entra\u00een|entrena|LoRA", re.IGNORECASE
+)
+_TESTED = re.compile(r"\b(?:evaluat|benchmark|test(?:ed|s)?\b|held[- ]out|measured|asked)", re.IGNORECASE)
+_DATASET = re.compile(r"(?<![\w/.:-])(?P<id>[A-Za-z\d][\w.-]{0,60}/[A-Za-z\d][\w.-]{1,90})(?![\w/])")
+_DATASET_CUE = re.compile(
+    r"\b(?:datasets?|training data|data(?: mix)?\b|corpus|traces|samples|trained on|fine-?tuned on|distilled from)\b", re.IGNORECASE
+)
+_METHOD = re.compile(
+    r"\b(?P<m>QLoRA|LoRA|DoRA|full(?:[- ]parameter|[- ]weights?)? (?:fine-?tun(?:e|ing)|SFT)|GRPO|DPO|ORPO|KTO|SimPO|RLHF|PPO|SLERP|TIES"
+    r"|DARE|passthrough|model[- ]stock|task arithmetic)\b(?:[^.;\n]{0,40}?\b(?:r(?:ank)?\s*[=:]?\s*)(?P<r>\d+)\b)?",
+    re.IGNORECASE,
+)
+_RIGHT_LETTERS = re.compile(r"TIES|DARE|PPO|KTO|slerp|SLERP|.*[^A-Za-z].*|.{5,}|GRPO|DPO|ORPO|LoRA|DoRA", re.DOTALL)
+"""`ties` and `dare` are words unless they are written as names."""
+_LINEAGE = re.compile(
+    r"\b(?:fine-?tun(?:e|ed|ing)(?: version)?(?: of| from)|distill?(?:ed|ation|s|ing)?\b[^.;\n]{0,80}? (?:in)?to|distilled version of"
+    r"|(?:variant|derivative|finetune|fine-?tune|LoRA|adapter|post-?train(?:ed|ing)?)(?: version)? (?:of|on|for|from)|trained on top of"
+    r"|(?:based|built|trained|starts?|started|initiali[sz]ed|derived)(?: directly)? (?:up)?(?:on|from)(?: top of)?|Feinabstimmung von"
+    r"|fine-?tun(?:e|ed|ing) on|base(?:[ -]model)?\s*[:=])\s*(?:the |a |an |our )?(?:\w+ ){0,2}?[`\"']?",
+    re.IGNORECASE,
+)
+_LICENCE_NAMES: dict[str, str] = {
+    "apache-2.0": r"Apache(?:[- ]License)?,?[- ](?:v(?:ersion)?\.? ?)?2(?:\.0)?",
+    "cc-by-nc-sa-4.0": r"CC[- ]BY[- ]NC[- ]SA(?:[- ]4\.0)?",
+    "cc-by-nc-4.0": r"CC[- ]BY[- ]NC(?:[- ]4\.0)?",
+    "cc-by-sa-4.0": r"CC[- ]BY[- ]SA(?:[- ]4\.0)?",
+    "cc-by-4.0": r"CC[- ]BY(?:[- ]4\.0)?",
+    "agpl-3.0": r"AGPL(?:[- ]?v?3(?:\.0)?)?",
+    "gpl-3.0": r"GPL(?:[- ]?v?3(?:\.0)?)?",
+    "mit": r"MIT",
+    "gemma": r"Gemma",
+    "llama3.3": r"Llama[- ]?3\.3",
+    "llama3.2": r"Llama[- ]?3\.2",
+    "llama3.1": r"Llama[- ]?3\.1",
+    "llama3": r"Llama[- ]?3",
+}
+_LICENCE_NAME = "|".join(f"(?P<l{i}>{words})" for i, words in enumerate(_LICENCE_NAMES.values()))
+_LICENCE = (
+    re.compile(
+        rf"\b(?:licen[sc]ed?|Lizenz|licencia|terms)\b(?:\s+(?:is|as|under)|\s*[:=])?(?:\s+the)?\s*[:*`\"']*\s*(?:{_LICENCE_NAME})\b", re.IGNORECASE
+    ),
+    re.compile(
+        rf"(?<![\w.-])(?:{_LICENCE_NAME})(?:[ -](?:community|open[- ]source))?[- ](?:licen[sc]ed?|Lizenz|terms of use)\b", re.IGNORECASE
+    ),
+    re.compile(rf"\b(?:released|published|available|distributed|licensed) under (?:the |an? )?(?:{_LICENCE_NAME})\b", re.IGNORECASE),
+)
+_Q = r"(?:UD-)?I?Q[1-8]_(?:[KLMSX01](?:_(?:XXS|XS|XL|S|M|L))?|XXS|XS|S|M|NL)|NVFP4|MXFP4|FP8|INT[48]|AWQ|GPTQ|[2-8]-bit"
+_QUANT = re.compile(rf"(?<![\w.])(?P<q>{_Q})(?![\w])")
+_QUANT_FILE = re.compile(rf"[-._](?P<q>{_Q})(?:-\d{{5}}-of-\d{{5}})?\.gguf\b", re.IGNORECASE)
+_STORED = re.compile(
+    r"\b(?:quanti[sz]\w+|quants?\b|weights are|files?\b|stored (?:as|in)|exported|available (?:as|in)|provided (?:as|in)|GGUFs?|versions?\b"
+    r"|variants?\b|repo(?:sitory)?\b|published as|comes (?:as|in)|ships? (?:as|in))",
+    re.IGNORECASE,
+)
+_AS_SETTING = re.compile(
+    r"\b(?:V?RAM|GB|GiB|tok/s|t/s|evaluat\w+|tested|measured|benchmark\w*|scores?|run(?:s|ning)? (?:at|in|with|on)|compared|vs|KV|cache|load_in"
+    r"|recommend\w*|we use|should|optimi[sz]er|adamw?|trained in|base model was loaded)\b|--|_8bit",
+    re.IGNORECASE,
+)
+_QUANT_OF = re.compile(rf"^[\s\W]*(?:{_Q})(?:\s*(?:,|and|&|/|or)\s*(?:{_Q}))*\s+(?:of|quant\w*|GGUFs?|versions?|files?|weights)\b")
+
+
+def facts_in(sentence: str, names: Names, taken: list[tuple[int, int]]) -> Iterator[Claim]:
+    """Yield the facts that a sentence states.
+
+    Args:
+        sentence: The sentence.
+        names: Names of the two models.
+        taken: Places of it that are read already; those that are read here are added.
+    """
+    yield from _context(sentence, taken)
+    yield from _data(sentence, taken)
+    yield from _methods(sentence, taken)
+    yield from _lineage(sentence, names)
+    yield from _licence(sentence)
+    yield from _quantisation(sentence)
+
+
+def named_bases(text: str, student: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names, without their owners, that a text says a model was made from.
+
+    Args:
+        text: The body of a card.
+        student: Names of the model itself.
+    """
+    names = Names(student=student)
+    found = [claim.subject.rpartition("/")[2] for line in text.splitlines() for claim in _lineage(line[:2000], names)]
+    return tuple(dict.fromkeys(found))
+
+
+def licence_key(written: str) -> str:
+    """Return a licence as front matter writes it, where it is a known one, else as written in lower case."""
+    for key, words in _LICENCE_NAMES.items():
+        if re.fullmatch(words, written.strip(), re.IGNORECASE):
+            return key
+    return written.strip().lower()
+
+
+def _context(sentence: str, taken: list[tuple[int, int]]) -> Iterator[Claim]:
+    for pattern in _CONTEXT:
+        for match in pattern.finditer(sentence):
+            tokens = _scaled(match["n"], match["u"])
+            if tokens >= 512 and not any(start <= match.start("n") < end for start, end in taken):
+                taken.append(match.span())
+                yield Claim(kind=ClaimKind.CONTEXT, value=tokens)
+
+
+def _data(sentence: str, taken: list[tuple[int, int]]) -> Iterator[Claim]:
+    if _DATA_CUE.search(sentence):
+        for match in _DATA.finditer(sentence):
+            lead = sentence[max(0, match.start() - 40) : match.start()]
+            if _TESTED.search(lead) or any(mention.benchmark for mention in find_mentions(match.group())):
+                continue
+            taken.append(match.span())
+            yield Claim(kind=ClaimKind.DATA, value=_count(match["n"], match["u"]))
+    if _DATASET_CUE.search(sentence):
+        for match in _DATASET.finditer(sentence):
+            near = sentence[max(0, match.start() - 60) : match.end() + 30]
+            known = find_mentions(match["id"]) or SIZED.fullmatch(match["id"]) or re.fullmatch(r"[\d.]+/[\d.]+|(?:and|w)/.*", match["id"])
+            if not known and re.search(r"[-_\d]", match["id"]) and _DATASET_CUE.search(near):
+                yield Claim(kind=ClaimKind.DATA, subject=match["id"].rstrip(".")[:200])
+
+
+def _methods(sentence: str, taken: list[tuple[int, int]]) -> Iterator[Claim]:
+    seen = set()
+    for match in _METHOD.finditer(sentence):
+        method = re.sub(r"\s+", " ", match["m"]).lower()
+        if method in seen or not _RIGHT_LETTERS.fullmatch(match["m"]):
+            continue
+        seen.add(method)
+        taken.append(match.span())
+        yield Claim(kind=ClaimKind.METHOD, subject=method, value=float(match["r"]) if match["r"] else None)
+
+
+def _lineage(sentence: str, names: Names) -> Iterator[Claim]:
+    for match in _LINEAGE.finditer(sentence):
+        named = SIZED.match(sentence, match.end())
+        if named is None or sentence.startswith(("'s", "\u2019s"), named.end()) or names.named(named.group()) == STUDENT:
+            continue
+        yield Claim(kind=ClaimKind.LINEAGE, subject=named.group().rstrip(".")[:200])
+
+
+def _licence(sentence: str) -> Iterator[Claim]:
+    keys = list(_LICENCE_NAMES)
+    for match in (found for pattern in _LICENCE for found in pattern.finditer(sentence)):
+        key = next(keys[int(name[1:])] for name, value in match.groupdict().items() if value)
+        lead = sentence[max(0, match.start() - 60) : match.start()]
+        yield Claim(kind=ClaimKind.LICENCE, subject=key, of=BASE if BASE_NAMED.search(lead) else STUDENT)
+        return
+
+
+def _quantisation(sentence: str) -> Iterator[Claim]:
+    found = [match["q"] for match in _QUANT_FILE.finditer(sentence) if not re.search(r"\s-(?:m|hf|-model)\s", sentence)]
+    if not found and (_QUANT_OF.search(sentence) or (_STORED.search(sentence) and not _AS_SETTING.search(sentence))):
+        found = [match["q"] for match in _QUANT.finditer(sentence)]
+    for name in dict.fromkeys(found):
+        yield Claim(kind=ClaimKind.QUANTISATION, subject=name)
+
+
+def _scaled(number: str, unit: str) -> float:
+    # 128K of context is 131,072 tokens to some and 128,000 to others; evidence compares within that.
+    return read_number(number)[0] * {"k": 1_000, "m": 1_000_000}.get(unit.lower(), 1)
+
+
+def _count(number: str, unit: str) -> float:
+    """A number of samples: `4.200` of them are four thousand, for none is a fifth of one."""
+    if re.fullmatch(r"\d{1,3}(?:\.\d{3})+", number):
+        return _scaled(number.replace(".", ""), unit)
+    return _scaled(number, unit)
