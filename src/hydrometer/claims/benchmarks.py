@@ -20,6 +20,7 @@ class Benchmark:
         sizes: Numbers of items by variant, `""` for the usual one; empty where the size is not fixed.
         chance: Score of guessing, None where it depends on the variant.
         source: Where size and chance come from.
+        capability: What it is a test of, of `CAPABILITIES`; `""` where that is several.
     """
 
     key: str
@@ -27,6 +28,7 @@ class Benchmark:
     sizes: dict[str, int]
     chance: float | None
     source: str
+    capability: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

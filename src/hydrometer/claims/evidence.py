@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from hydrometer.claims.arithmetic import check
 from hydrometer.claims.filed import FileFacts, facts_of_audit, with_facts
+from hydrometer.claims.logged import LogFacts, is_void, results_for, why_unlike, with_score
 from hydrometer.claims.model import Answer, Card, Checked, Claim, ClaimKind
 from hydrometer.planning import PlanSpec, read_pilot
 from hydrometer.result import AuditResult, CapabilityResult, Verdict
@@ -48,13 +49,16 @@ class _Basis:
     flips: Mapping[str, float]
 
 
-def answer(card: Card, audit: AuditResult | None = None, files: FileFacts | None = None) -> tuple[Checked, ...]:
+def answer(
+    card: Card, audit: AuditResult | None = None, files: FileFacts | None = None, logs: LogFacts | None = None
+) -> tuple[Checked, ...]:
     """Return every claim with its answer: from arithmetic alone, and from an audit and files where there are any.
 
     Args:
         card: The claims.
         audit: A finished audit.
         files: What the files of both models say, where more is known than the audit read in them.
+        logs: What logs of other harnesses say of both, or of the student alone.
     """
     basis = _basis(audit, files)
     checked = check(card)
@@ -63,7 +67,25 @@ def answer(card: Card, audit: AuditResult | None = None, files: FileFacts | None
     else:
         rows = [_with_audit(row, audit, basis) for row in checked]
         files = files or facts_of_audit(audit)
+    if logs is not None:
+        rows = [_with_logs(row, logs, basis) for row in rows]
     return tuple(_with_files(row, files) for row in rows)
+
+
+def _with_logs(row: Checked, logs: LogFacts, basis: _Basis) -> Checked:
+    """What an audit settled stays settled: its setup is known to be the same for both."""
+    if row.answer is not Answer.UNPROVEN:
+        return row
+    if row.claim.kind is ClaimKind.SCORE:
+        return with_score(row, logs)
+    found = results_for(row.claim, logs) if row.claim.kind in _TESTED else []
+    if row.claim.kind in _TESTED and logs.unlike and row.claim.subject:
+        return _because(row, Answer.NOT_COMPARABLE, f"the two logs: {logs.unlike}")
+    if not found:
+        return row
+    if any(is_void(one) for one in found):
+        return _because(row, Answer.NOT_COMPARABLE, f"the two logs were not made alike: {why_unlike(logs)}")
+    return _worst([_tested(row, one, basis) for one in found])
 
 
 def _basis(audit: AuditResult | None, files: FileFacts | None) -> _Basis:
@@ -103,9 +125,15 @@ def _with_audit(row: Checked, audit: AuditResult, basis: _Basis) -> Checked:
     own = [found for found in audit.capabilities if row.claim.subject in ("", _name(found))]
     if row.claim.kind not in _TESTED or not own:
         return replace(row, plan=_plan(row.claim, basis))
-    test = _difference if row.claim.kind is ClaimKind.DIFFERENCE else _in_words
-    found = [test(row, one, basis) for one in own]
-    # A claim about several capabilities holds where it holds for all of them.
+    return _worst([_tested(row, one, basis) for one in own])
+
+
+def _tested(row: Checked, found: CapabilityResult, basis: _Basis) -> Checked:
+    return (_difference if row.claim.kind is ClaimKind.DIFFERENCE else _in_words)(row, found, basis)
+
+
+def _worst(found: Sequence[Checked]) -> Checked:
+    """A claim about several capabilities holds where it holds for all of them."""
     order = (Answer.CONTRADICTED, Answer.UNPROVEN, Answer.SUPPORTED)
     return min(found, key=lambda one: order.index(one.answer))
 
