@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Self
 
-from hydrometer.engines.base import Capabilities, Engine, EngineSettings
+from hydrometer.engines.base import Capabilities, DraftEngine, Engine, EngineSettings
 from hydrometer.items import Kind, Request
 from hydrometer.outcomes import Completion, Finish
 from hydrometer.plan import SideName
@@ -106,7 +106,12 @@ class Respondent:
         return self._engine is not None
 
     def ask(
-        self, requests: Sequence[Request], *, label: str = "", before: Callable[[], None] | None = None
+        self,
+        requests: Sequence[Request],
+        *,
+        label: str = "",
+        before: Callable[[], None] | None = None,
+        like: Respondent | None = None,
     ) -> None:
         """Ask what was not answered before; the engine is opened only if something is missing.
 
@@ -114,6 +119,7 @@ class Respondent:
             requests: What to ask.
             label: What a progress bar says, `""` for the usual.
             before: Called before the engine is opened, to free what the other model holds.
+            like: Who may have said the same already: a greedy reply that is equal is then only checked.
         """
         clock = time.perf_counter()
         identity = self.identity
@@ -130,7 +136,7 @@ class Respondent:
         if missing:
             if before is not None:
                 before()
-            self._stream(identity, missing)
+            self._stream(identity, missing, self._drafts(like, missing))
         self.asked += len(missing)
         self.seconds += time.perf_counter() - clock
 
@@ -152,7 +158,16 @@ class Respondent:
         """Free the model."""
         self.close()
 
-    def _stream(self, identity: ModelIdentity, missing: Sequence[Request]) -> None:
+    def _drafts(self, like: Respondent | None, missing: Sequence[Request]) -> dict[str, tuple[int, ...]]:
+        """What another model said, in tokens of this one; nothing if their tokens are others."""
+        if like is None or not self.identity.tokenizer or like.identity.tokenizer != self.identity.tokenizer:
+            return {}
+        said = {request.digest: like.answer(request).token_ids for request in missing if request.decoding.greedy}
+        return {request: ids for request, ids in said.items() if ids}
+
+    def _stream(
+        self, identity: ModelIdentity, missing: Sequence[Request], drafts: Mapping[str, tuple[int, ...]]
+    ) -> None:
         engine = self.open()
         self._store.put_identity(identity)
         scored = [r for r in missing if r.kind is Kind.CHOICES]
@@ -161,7 +176,9 @@ class Respondent:
             engine.score([request for request in scored if request.method == method], method)
             for method in dict.fromkeys(request.method for request in scored)
         ]
-        if generated:
+        if generated and drafts and isinstance(engine, DraftEngine):
+            streams.append(engine.generate_like(generated, drafts))
+        elif generated:
             streams.append(engine.generate(generated))
         for stream in streams:
             for request, completion in stream:

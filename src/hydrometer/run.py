@@ -341,7 +341,7 @@ class Runner:
         """Ask both; the one that is open goes first, so that a model is loaded once per block."""
         turns = (student, base) if student.opened and not base.opened else (base, student)
         for side, other in (turns, turns[::-1]):
-            side.ask([entry.request(side.side) for entry in entries], before=other.rest)
+            side.ask([entry.request(side.side) for entry in entries], before=other.rest, like=other)
 
     def _floor(self, base: Respondent, pools: Sequence[Pool]) -> tuple[ItemResult, ...]:
         """Ask the base the first block twice: other batches, other seeds, the same pipeline."""

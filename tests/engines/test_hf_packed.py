@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,9 +15,10 @@ pytest.importorskip("transformers")
 pytestmark = pytest.mark.torch
 
 import torch  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
 
 from hydrometer.engines import hf_packed  # noqa: E402
-from hydrometer.engines.base import EngineSettings  # noqa: E402
+from hydrometer.engines.base import DraftEngine, EngineSettings  # noqa: E402
 from hydrometer.engines.hf import HfEngine, open_model  # noqa: E402
 from hydrometer.engines.hf_packed import Packed, Piece, Slots, packed  # noqa: E402
 from hydrometer.errors import EngineError, OutOfMemoryError  # noqa: E402
@@ -118,9 +120,9 @@ def test_a_reply_that_ends_makes_room_and_changes_nothing(
     seen: list[tuple[int, int]] = []
     step = Packed.step
 
-    def counted(self: Packed, slots: Slots, tokens: Any, prompts: Any) -> Any:
-        seen.append((len(tokens), len(prompts)))
-        return step(self, slots, tokens, prompts)
+    def counted(self: Packed, slots: Slots, pieces: Sequence[Piece]) -> Any:
+        seen.append((len(slots.lengths), len(pieces) - len(slots.lengths)))
+        return step(self, slots, pieces)
 
     monkeypatch.setattr(Packed, "step", counted)
     with open_tiny(llama, slots=3) as few:
@@ -148,11 +150,11 @@ def test_out_of_memory_halves_the_rows_and_loses_nothing(llama: Path, monkeypatc
         before = [c.token_ids for c in replies(engine, requests)]
         step, rows = Packed.step, []
 
-        def hungry(self: Packed, slots: Slots, tokens: Any, prompts: Any) -> Any:
-            rows.append(len(tokens) + len(prompts))
-            if len(tokens) > 2:
+        def hungry(self: Packed, slots: Slots, pieces: Sequence[Piece]) -> Any:
+            rows.append(len(pieces))
+            if len(slots.lengths) > 2:
                 raise torch.OutOfMemoryError("out of memory")
-            return step(self, slots, tokens, prompts)
+            return step(self, slots, pieces)
 
         monkeypatch.setattr(Packed, "step", hungry)
         assert [c.token_ids for c in replies(engine, requests)] == before
@@ -188,16 +190,18 @@ def test_a_leak_between_requests_is_found_out(engine: HfEngine, monkeypatch: pyt
     model, ids = model_of(engine), engine._prompter.encode(TEXTS[3])
     assert packed(network, model._model, 0, ids) is not None
 
-    def blind(piece: Piece, dtype: Any, device: Any) -> Any:
-        return torch.zeros(piece.size - len(piece.ids), piece.size, dtype=dtype)
+    def blind(piece: Piece, past: int, dtype: Any) -> Any:
+        rest = sum(map(len, piece.tails))
+        size = len(piece.ids)
+        return torch.zeros(size, past + size, dtype=dtype) if past else torch.zeros(rest, size + rest, dtype=dtype)
 
     with monkeypatch.context() as patch:
         # Each tail sees all the others.
-        patch.setattr(hf_packed, "_tails_mask", blind)
+        patch.setattr(hf_packed, "_mask", blind)
         assert packed(network, model._model, 0, ids) is None
     with monkeypatch.context() as patch:
         # Replies see what is left in a row of the one before.
-        patch.setattr(hf_packed, "_going_mask", lambda lengths, dtype, device: torch.zeros(4, 1, 1, 64))
+        patch.setattr(hf_packed, "_going_mask", lambda lengths, dtype: torch.zeros(4, 1, 1, 64))
         assert packed(network, model._model, 0, ids) is None
     assert engine._loaded is not None
     assert engine._loaded.model.config._attn_implementation == "sdpa"
@@ -213,3 +217,94 @@ def test_rows_that_are_dropped_leave_no_gap() -> None:
     assert slots.lengths == [5, 2, 4]
     assert [keys[row, 0, : slots.lengths[row], 0].unique().tolist() for row in range(3)] == [[5.0], [2.0], [4.0]]
     assert slots.keep([]) == []
+
+
+def drafted(
+    engine: HfEngine, requests: Sequence[Request], drafts: dict[str, tuple[int, ...]]
+) -> list[tuple[int, ...] | None]:
+    answers = list(engine.generate_like(requests, drafts))
+    assert len(answers) == len(requests)
+    found = {a.request.digest: a.completion.token_ids for a in answers}
+    return [found[r.digest] for r in requests]
+
+
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Number of pieces of every step."""
+    sizes: list[int] = []
+    step = Packed.step
+
+    def counted(self: Packed, slots: Slots, pieces: Sequence[Piece]) -> Any:
+        sizes.append(len(pieces))
+        return step(self, slots, pieces)
+
+    monkeypatch.setattr(Packed, "step", counted)
+    return sizes
+
+
+def test_no_draft_changes_a_reply(llama: Path, engine: HfEngine, computed: list[int]) -> None:
+    assert isinstance(engine, DraftEngine)
+    requests = [ask(text, 40 - n) for n, text in enumerate(TEXTS)]
+    plain = [c.token_ids or () for c in replies(engine, requests)]
+    steps = sum(computed)
+    cases: dict[str, list[tuple[int, ...]]] = {
+        "the same": plain,
+        "another from the start": [(ids[0] + 1, *ids[1:]) for ids in plain],
+        "another from the middle": [(*ids[: n + 2], 5, 5, 5, 5) for n, ids in enumerate(plain)],
+        "another behind the first chunk": [(*ids[:17], 5, *ids[18:]) for ids in plain],
+        "shorter": [ids[: n + 1] for n, ids in enumerate(plain)],
+        "longer": [(*ids, *[7] * 60) for ids in plain],
+        "of one token": [(ids[0],) for ids in plain],
+    }
+    for slots in (0, 2):
+        with open_tiny(llama, slots=slots) as other:
+            model_of(other)
+            for name, drafts in cases.items():
+                computed.clear()
+                own = {r.digest: ids for r, ids in zip(requests, drafts, strict=True)}
+                assert drafted(other, requests, own) == plain, name
+                # Some reply of a random model has two tokens that are close.
+                assert name not in ("the same", "longer") or sum(computed) < steps / 2
+
+
+def test_a_draft_is_not_believed_where_two_tokens_are_close(
+    engine: HfEngine, computed: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = ask(TEXTS[0], 30)
+    plain = replies(engine, [request])[0].token_ids or ()
+    draft = {request.digest: plain}
+    computed.clear()
+    assert drafted(engine, [request], draft) == [plain]
+    checked = len(computed)
+    assert checked < 6
+    # Every distance of two tokens counts as close: the reply is made without the draft, token by token.
+    monkeypatch.setattr("hydrometer.engines.hf_stream.GUARD", 1e9)
+    computed.clear()
+    assert drafted(engine, [request], draft) == [plain]
+    assert len(computed) >= len(plain) > checked
+
+
+def test_a_planted_near_tie_is_generated_and_not_replayed(llama: Path, tmp_path: Path) -> None:
+    """The head has two rows that differ by less than rounding: what a chunk makes of them says nothing."""
+    folder = Path(shutil.copytree(llama, tmp_path / "tie"))
+    with open_tiny(llama) as opened:
+        plain = replies(opened, [ask(TEXTS[0], 30)])[0].token_ids or ()
+    tensors = load_file(folder / "model.safetensors")
+    head = "lm_head.weight" if "lm_head.weight" in tensors else "model.embed_tokens.weight"
+    first, twin = plain[6], next(token for token in range(300, 360) if token not in plain)
+    tensors[head] = tensors[head].clone()
+    tensors[head][twin] = tensors[head][first] * (1 + 1e-6)
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with open_tiny(folder) as opened:
+        request = ask(TEXTS[0], 30)
+        wanted = replies(opened, [request])[0].token_ids
+        for draft in (plain, wanted, tuple(twin if t == first else t for t in plain)):
+            assert drafted(opened, [request], {request.digest: draft or ()}) == [wanted]
+
+
+def test_a_sampled_reply_has_no_draft(engine: HfEngine, computed: list[int]) -> None:
+    request = ask(TEXTS[0], 20, decoding=Decoding(temperature=1.0), seed=3)
+    plain = replies(engine, [request])[0].token_ids or ()
+    computed.clear()
+    assert drafted(engine, [request], {request.digest: plain}) == [plain]
+    assert len(computed) >= len(plain)

@@ -8,7 +8,7 @@ yielded before is kept by the caller.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self, runtime_checkable
@@ -118,6 +118,20 @@ class Engine(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the engine."""
+        ...
+
+
+@runtime_checkable
+class DraftEngine(Engine, Protocol):
+    """An engine to which it helps to be told what a reply may be."""
+
+    def generate_like(self, requests: Sequence[Request], drafts: Mapping[str, tuple[int, ...]]) -> Iterator[Answer]:
+        """Yield what `generate` yields, which no draft changes.
+
+        Args:
+            requests: Requests for a reply.
+            drafts: Token ids that a reply may have, by the digest of its request.
+        """
         ...
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -23,7 +23,7 @@ from hydrometer.engines.hf_network import Network, Safety, free_memory
 from hydrometer.engines.hf_packed import Packed, packed
 from hydrometer.engines.hf_prompt import Prompt, Prompter, stop_ids
 from hydrometer.engines.hf_score import score, score_packed, score_texts
-from hydrometer.engines.hf_stream import stream
+from hydrometer.engines.hf_stream import Draft, stream
 from hydrometer.errors import EngineError, ModelError
 from hydrometer.items import Message, Request
 from hydrometer.outcomes import Completion, Finish
@@ -144,6 +144,15 @@ class HfEngine(ClosingEngine):
         Raises:
             EngineError: torch failed, memory ran out, or the engine is closed.
         """
+        yield from self.generate_like(requests, {})
+
+    def generate_like(self, requests: Sequence[Request], drafts: Mapping[str, Draft]) -> Iterator[Answer]:
+        """Yield the same answers, sooner where a greedy reply begins like its draft; errors as those of `generate`.
+
+        Args:
+            requests: Requests for a reply.
+            drafts: Token ids that a reply may have, by the digest of its request.
+        """
         _, network = self._opened()
         safety = self._probed(network)
         ready, failed = self._prepare(requests, self._prompter.prompt)
@@ -157,6 +166,7 @@ class HfEngine(ClosingEngine):
                 slots=self._settings.slots or _STREAM_SLOTS,
                 prefill=_ROW,
                 cache=_CACHE["cpu"],
+                drafts=drafts,
             )
         yield from generate(
             network,

@@ -35,33 +35,43 @@ _UNKNOWN = ("softcap", "s_aux", "position_bias")
 
 
 class Piece(NamedTuple):
-    """A prompt, and what may follow it: each tail sees the prompt and itself."""
+    """Tokens that stand one behind the other, and what may follow them: each tail sees these tokens and itself.
+
+    `keep` is the number of last tokens, tails aside, behind which logits are wanted.
+    """
 
     ids: Sequence[int]
     tails: Sequence[Sequence[int]] = ()
+    keep: int = 1
 
     @property
-    def size(self) -> int:
-        """Tokens that are computed."""
-        return len(self.ids) + sum(map(len, self.tails))
+    def wanted(self) -> int:
+        """Number of logits that it gets."""
+        return self.keep + sum(map(len, self.tails))
 
 
 class _Span(NamedTuple):
-    """Where a piece stands in the row; `mask` is for its tails, `slot` where its keys are kept (-1: nowhere)."""
+    """Where a piece stands in the row, and the row of `Slots` that keeps it (-1: none) behind `past` tokens.
+
+    `mask` is for its tails, or for all of it where it goes on with a reply.
+    """
 
     start: int
-    prompt: int
+    middle: int
     stop: int
-    mask: Any
     slot: int
+    past: int
+    mask: Any
 
 
 class _Plan(NamedTuple):
-    """What attention must know of a row: the replies that go on stand first, one token each, then the pieces."""
+    """What attention must know of a row: spans, and replies that go on by one token, by their place and their slot."""
 
     spans: Sequence[_Span]
     slots: Slots | None
-    going: int
+    places: Any
+    rows: Any
+    lengths: Any
     mask: Any
 
 
@@ -114,6 +124,8 @@ class Packed:
     def __init__(self, model: Any, pad: int) -> None:
         self._model, self._pad = model, pad
         self._config = model.config.get_text_config(decoder=True)
+        self.dtype, self.device = model.dtype, model.device
+        self.vocabulary = int(self._config.vocab_size)
 
     @property
     def window(self) -> int:
@@ -129,49 +141,53 @@ class Packed:
         """Compute pieces.
 
         Returns:
-            Logits in float32 for each piece: behind its prompt, then behind every token of its tails.
+            Logits in float32 for each piece: behind the last of its tokens, then behind every token of its tails.
         """
-        logits = self._run(pieces, None, ())
-        sizes = [1 + piece.size - len(piece.ids) for piece in pieces]
-        return list(logits.split(sizes))
+        return self._run(pieces, None)
 
-    def step(self, slots: Slots, tokens: Sequence[int], prompts: Sequence[Sequence[int]]) -> Any:
-        """Go on with the replies in `slots` by one token each and begin new ones behind them.
+    def step(self, slots: Slots, pieces: Sequence[Piece]) -> list[Any]:
+        """Go on with the replies in `slots`, one piece each, and begin new ones with the pieces behind them.
 
         Returns:
-            Logits in float32, behind each token and each prompt.
+            Logits in float32 for each piece, behind the last of its tokens.
         """
-        return self._run([Piece(ids) for ids in prompts], slots, tokens)
+        return self._run(pieces, slots)
 
-    def _run(self, pieces: Sequence[Piece], slots: Slots | None, tokens: Sequence[int]) -> Any:
-        ids, positions = list(tokens), list(slots.lengths if slots else ())
-        wanted, spans = list(range(len(ids))), []
-        dtype, device = self._model.dtype, self._model.device
+    def _run(self, pieces: Sequence[Piece], slots: Slots | None) -> list[Any]:
+        ids: list[int] = []
+        positions: list[int] = []
+        wanted: list[int] = []
+        spans, places = [], {}
+        dtype, device = self.dtype, self.device
+        lengths = slots.lengths if slots else []
         for number, piece in enumerate(pieces):
-            start, prompt = len(ids), len(piece.ids)
+            past = lengths[number] if number < len(lengths) else 0
+            start, middle = len(ids), len(ids) + len(piece.ids)
             ids += piece.ids
-            positions += range(prompt)
-            wanted.append(len(ids) - 1)
+            positions += range(past, past + len(piece.ids))
             for tail in piece.tails:
-                wanted += range(len(ids), len(ids) + len(tail))
                 ids += tail
-                positions += range(prompt, prompt + len(tail))
-            mask = _tails_mask(piece, dtype, device) if piece.size > prompt else None
-            spans.append(_Span(start, prompt, len(ids), mask, len(tokens) + number if slots else -1))
+                positions += range(len(piece.ids), len(piece.ids) + len(tail))
+            wanted += range(middle - piece.keep, len(ids))
+            if past and len(piece.ids) == 1:
+                places[number] = start
+                continue
+            mask = _mask(piece, past, dtype).to(device) if past or piece.tails else None
+            spans.append(_Span(start, middle, len(ids), number if slots else -1, past, mask))
         filling, more = -len(ids) % _TOKENS, -len(wanted) % _TOKENS
         row = torch.tensor([ids + [self._pad] * filling], device=device)
-        places = torch.tensor([positions + [0] * filling], device=device)
-        mask = _going_mask(slots.lengths, dtype, device) if slots and tokens else None
-        with torch.inference_mode(), self._attending(_Plan(spans, slots, len(tokens), mask)):
+        position = torch.tensor([positions + [0] * filling], device=device)
+        with torch.inference_mode(), self._attending(_plan(spans, slots, places, dtype, device)):
             out = self._model(
                 input_ids=row,
-                position_ids=places,
+                position_ids=position,
                 use_cache=False,
                 logits_to_keep=torch.tensor(wanted + [0] * more, device=device),
             )
         if slots:
-            slots.lengths = [length + 1 for length in slots.lengths] + [len(piece.ids) for piece in pieces]
-        return out.logits[0, : len(wanted)].float()
+            new = [0] * (len(pieces) - len(lengths))
+            slots.lengths = [had + len(piece.ids) for had, piece in zip([*lengths, *new], pieces, strict=True)]
+        return list(out.logits[0, : len(wanted)].float().split([piece.wanted for piece in pieces]))
 
     @contextmanager
     def _attending(self, plan: _Plan) -> Iterator[None]:
@@ -209,8 +225,8 @@ def packed(network: Network, model: Any, pad: int, ids: Sequence[int]) -> Packed
     try:
         ours = found.read([Piece(second), Piece(first, (tail[:2], tail[:1], tail[:2]))])
         slots = Slots(2, 16)
-        found.step(slots, (), (second, first))
-        going = found.step(slots, (tail[0], tail[0]), (first,))
+        found.step(slots, [Piece(second), Piece(first)])
+        going = found.step(slots, [Piece(tail[:1]), Piece(tail[:2], keep=2), Piece(first)])
     except (RuntimeError, TypeError, AttributeError, LookupError, EngineError):
         return None
     whole, _ = network.prefill([first + tail[:2]], keep=3)
@@ -218,29 +234,42 @@ def packed(network: Network, model: Any, pad: int, ids: Sequence[int]) -> Packed
     behind, _ = network.prefill([second + tail[:1]])
     pairs = [
         (whole[0], ours[1][:3]), (whole[0, 1], ours[1][3]), (whole[0, 1:], ours[1][4:]), (apart[0], ours[0]),
-        (behind[0, 0], going[0]), (whole[0, 1], going[1]), (whole[0, 0], going[2]),
+        (behind[0], going[0]), (whole[0, 1:], going[1]), (whole[0, :1], going[2]),
     ]  # fmt: skip
     return found if all(alike(model.dtype, left, right) for left, right in pairs) else None
 
 
-def _tails_mask(piece: Piece, dtype: Any, device: Any) -> Any:
-    """What the tails of a piece see, tails x whole piece: the prompt, and of themselves what came before."""
-    seen = torch.zeros(piece.size - len(piece.ids), piece.size, dtype=torch.bool)
-    seen[:, : len(piece.ids)] = True
+def _plan(spans: Sequence[_Span], slots: Slots | None, places: dict[int, int], dtype: Any, device: Any) -> _Plan:
+    """Put together what attention must know; `places` says where the one token of a row of `slots` stands."""
+    lengths = slots.lengths if slots and places else []
+    mask = _going_mask(lengths, dtype).to(device) if lengths else None
+    rows = torch.tensor(list(places), dtype=torch.long, device=device)
+    where = torch.tensor(list(places.values()), dtype=torch.long, device=device)
+    return _Plan(spans, slots, where, rows, torch.tensor(lengths, dtype=torch.long, device=device)[rows], mask)
+
+
+def _mask(piece: Piece, past: int, dtype: Any) -> Any:
+    """What tokens of a piece see: those that go on with a reply all before them; tails the piece and of themselves."""
+    size = len(piece.ids)
+    if past:
+        return _additive(torch.ones(size, past + size).tril(past).bool(), dtype)
+    lengths = [len(tail) for tail in piece.tails]
+    seen = torch.zeros(sum(lengths), size + sum(lengths), dtype=torch.bool)
+    seen[:, :size] = True
     at = 0
-    for tail in piece.tails:
-        end = at + len(tail)
-        seen[at:end, len(piece.ids) + at : len(piece.ids) + end] = torch.ones(len(tail), len(tail)).tril().bool()
+    for length in lengths:
+        end = at + length
+        seen[at:end, size + at : size + end] = torch.ones(length, length).tril().bool()
         at = end
-    return _additive(seen, dtype).to(device)
+    return _additive(seen, dtype)
 
 
-def _going_mask(lengths: Sequence[int], dtype: Any, device: Any) -> Any:
+def _going_mask(lengths: Sequence[int], dtype: Any) -> Any:
     """What each reply sees of its row, rows x 1 x 1 x width, the new token included."""
     width = -(-(max(lengths) + 1) // _WIDTH) * _WIDTH
     rows = [*lengths, *[0] * (_ROWS - len(lengths))]
     seen = torch.arange(width) <= torch.tensor(rows)[:, None]
-    return _additive(seen, dtype)[:, None, None].to(device)
+    return _additive(seen, dtype)[:, None, None]
 
 
 def _additive(seen: Any, dtype: Any) -> Any:
@@ -258,43 +287,44 @@ def _attend(
         raise EngineError(msg)
     out = query.new_zeros(query.shape[2], query.shape[1], value.shape[3])
     times = query.shape[1] // key.shape[1]
-    if plan.slots is not None:
-        kept = plan.slots.layer(module.layer_idx, key, value)
-        if plan.going:
-            out[: plan.going] = _go_on(plan, kept, (query, key, value), times, scaling)
-        for span in plan.spans:
-            kept[0][span.slot, :, : span.prompt] = key[0, :, span.start : span.stop]
-            kept[1][span.slot, :, : span.prompt] = value[0, :, span.start : span.stop]
-    if plan.spans:
-        key, value = key.repeat_interleave(times, 1), value.repeat_interleave(times, 1)
-    for start, prompt, stop, mask, _ in plan.spans:
-        middle = start + prompt
-        own = scaled_dot_product_attention(
-            query[:, :, start:middle], key[:, :, start:middle], value[:, :, start:middle], is_causal=True, scale=scaling
-        )
-        out[start:middle] = own[0].transpose(0, 1)
-        if mask is not None:
-            behind = scaled_dot_product_attention(
-                query[:, :, middle:stop], key[:, :, start:stop], value[:, :, start:stop], attn_mask=mask, scale=scaling
+    kept = plan.slots.layer(module.layer_idx, key, value) if plan.slots is not None else None
+    if kept is not None and len(plan.rows):
+        out[plan.places] = _go_on(plan, kept, (query, key, value), times, scaling)
+    for span in plan.spans:
+        own = slice(span.start, span.stop)
+        keys, values = key[:, :, own], value[:, :, own]
+        if kept is not None:
+            end = span.past + span.stop - span.start
+            kept[0][span.slot, :, span.past : end], kept[1][span.slot, :, span.past : end] = keys[0], values[0]
+            if span.past:
+                keys, values = kept[0][span.slot, None, :, :end], kept[1][span.slot, None, :, :end]
+        keys, values = keys.repeat_interleave(times, 1), values.repeat_interleave(times, 1)
+        middle = span.start
+        if not span.past:
+            middle, size = span.middle, span.middle - span.start
+            first = scaled_dot_product_attention(
+                query[:, :, span.start : middle], keys[:, :, :size], values[:, :, :size], is_causal=True, scale=scaling
             )
-            out[middle:stop] = behind[0].transpose(0, 1)
+            out[span.start : middle] = first[0].transpose(0, 1)
+        if span.mask is not None:
+            asked = query[:, :, middle : span.stop]
+            rest = scaled_dot_product_attention(asked, keys, values, attn_mask=span.mask, scale=scaling)
+            out[middle : span.stop] = rest[0].transpose(0, 1)
     return out[None], None
 
 
 def _go_on(plan: _Plan, kept: tuple[Any, Any], new: tuple[Any, Any, Any], times: int, scaling: float | None) -> Any:
-    """Attention of the replies that go on, over what is kept of each; replies x heads x size."""
-    assert plan.slots is not None
-    query, key, value = (part[0, :, : plan.going].transpose(0, 1) for part in new)
-    rows, lengths = torch.arange(plan.going), torch.tensor(plan.slots.lengths)
-    kept[0][rows, :, lengths], kept[1][rows, :, lengths] = key, value
+    """Attention of the replies that go on by one token, over what is kept of each; replies x heads x size."""
+    query, key, value = (part[0, :, plan.places].transpose(0, 1) for part in new)
+    kept[0][plan.rows, :, plan.lengths], kept[1][plan.rows, :, plan.lengths] = key, value
     count, width = plan.mask.shape[0], plan.mask.shape[3]
     # The heads that share a key stand as rows of one product, instead of as many copies of the key.
     asked = query.new_zeros(count, key.shape[1], times, query.shape[2])
-    asked[: plan.going] = query.reshape(plan.going, key.shape[1], times, query.shape[2])
+    asked[plan.rows] = query.reshape(len(plan.rows), key.shape[1], times, query.shape[2])
     own = scaled_dot_product_attention(
         asked, kept[0][:count, :, :width], kept[1][:count, :, :width], attn_mask=plan.mask, scale=scaling
     )
-    return own[: plan.going].reshape(plan.going, query.shape[1], value.shape[2])
+    return own[plan.rows].reshape(len(plan.rows), query.shape[1], value.shape[2])
 
 
 ALL_ATTENTION_FUNCTIONS.register(NAME, _attend)
