@@ -95,6 +95,11 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path.startswith("/api/models/") and "/commits/" in self.path:
             repo = "/".join(self.path.split("/")[3:5])
             self._send(json.dumps(owner.commits.get(repo, {})).encode(), 200 if repo in owner.commits else 404)
+        elif self.path.startswith("/api/models/") and "/revision/" in self.path and self._root() is not None:
+            root = self._root() or owner.root
+            files = [{"rfilename": str(p.relative_to(root))} for p in root.rglob("*") if p.is_file()]
+            repo = "/".join(self.path.split("/")[3:5])
+            self._send(json.dumps({"id": repo, "sha": COMMIT, "siblings": files}).encode(), 200)
         elif self.path.startswith("/api/models/") and self._root() is not None:
             files = [{"type": "file", "path": p.name, "size": 1, "oid": "0"} for p in (self._root() or owner.root).iterdir()]
             self._send(json.dumps(files).encode(), 200)

@@ -15,6 +15,8 @@ from safetensors.numpy import save_file
 from hydrometer.checkpoint import ranges
 from hydrometer.checkpoint.gguf_source import open_gguf
 from hydrometer.checkpoint.hub import HubFolder
+from hydrometer.checkpoint.inventory import take_inventory
+from hydrometer.checkpoint.lineage import trace
 from hydrometer.checkpoint.places import LocalFolder
 from hydrometer.checkpoint.safetensors_source import open_safetensors
 from hydrometer.checkpoint.shards import INDEX
@@ -79,6 +81,30 @@ def test_both_sides_of_eight_shards_take_at_most_forty_requests(server: RangeSer
     assert len(server.asked) <= 40
     # Headers and little more: the index, the config and a guess for each shard.
     assert server.sent < 300_000
+
+
+@pytest.mark.parametrize("cdn", [False, True])
+def test_a_lineage_of_eight_shards_a_side_takes_at_most_forty_requests(server: RangeServer, cdn: bool) -> None:
+    """Opening both and comparing them; the redirect of each weight file to another place comes on top."""
+    server.cdn = cdn
+    base, student = (take_inventory(open_safetensors(hub(server))) for _ in range(2))
+    found = trace(base, student)
+    assert found.word == "identical"
+    assert found.small == 12
+    assert found.rows >= 64
+    assert len([path for path in server.paths() if not path.startswith("/cdn/")]) <= 40
+    assert server.sent < 20_000_000
+
+
+def test_what_the_list_of_files_does_not_name_is_not_asked_for(server: RangeServer) -> None:
+    folder = hub(server)
+    assert INDEX in folder.names()
+    assert folder.commit == COMMIT
+    asked = len(server.asked)
+    assert folder.json("generation_config.json") is None
+    assert folder.read("chat_template.jinja", 9) is None
+    assert folder.names("chat_templates") == []
+    assert len(server.asked) == asked
 
 
 def test_a_sample_of_rows_comes_in_few_requests(repo: Path, server: RangeServer) -> None:

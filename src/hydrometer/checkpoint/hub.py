@@ -106,11 +106,11 @@ class HubFolder:
         if found is None:
             token = False if self.endpoint else None
             try:
-                revision = self.commit or self.revision
-                found = sorted(HfApi(self.endpoint, token=token).list_repo_files(self.repo, revision=revision))
+                info = HfApi(self.endpoint, token=token).model_info(self.repo, revision=self.commit or self.revision)
             except LOST:
                 return []
-            self._listed = found if self.commit else None
+            found = self._listed = sorted(file.rfilename for file in info.siblings or [])
+            self._pin(info.sha or "")
         start = f"{inside}/" if inside else ""
         return [name.removeprefix(start) for name in found if name.startswith(start)]
 

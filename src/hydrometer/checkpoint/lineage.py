@@ -22,12 +22,15 @@ from scipy.special import bdtrc
 
 from hydrometer.checkpoint.inventory import Inventory, Pairing, pair_up
 from hydrometer.checkpoint.names import Place
-from hydrometer.checkpoint.source import Rows, prefetch
+from hydrometer.checkpoint.source import Rows, prefetch, stretches
 
 Word = Literal["identical", "derived", "permuted", "unrelated", "insufficient"]
 
 ROWS, MATRICES, SMALL = 16, 8, 12
-"""Rows per matrix, matrices, and small tensors that are read: below 5 MB and 30 requests for any model."""
+"""Rows per matrix, matrices, and small tensors that are read: below 5 MB for any model."""
+FAR_MATRICES, FAR_STRETCHES = 6, 2
+"""Matrices, and stretches of small tensors, where every one of them is a request: with the headers of eight files a
+side and what else opens two models, 38."""
 PROOF = 1e-6
 """Largest p-value that is called derived: one false word in a million unrelated pairs."""
 _DOUBT = 1e-3
@@ -121,6 +124,10 @@ def trace(base: Inventory, student: Inventory) -> Lineage:
     pairing = pair_up(base, student)
     chosen = [(place, _start(base, place)) for place in _choose(base, pairing)]
     small = _small(base, pairing)
+    near = _together(base, pairing) or _together(student, pairing)
+    if near:
+        # At the end of a network the number of requests decides, not that of bytes.
+        chosen, small = chosen[:FAR_MATRICES], near
     for side in (base, student):
         blocks = [side.wanted(place, start, start + ROWS) for place, start in chosen]
         prefetch(side.source, blocks + [side.wanted(place, 0, side.weights[place].rows) for place in small])
@@ -312,6 +319,13 @@ def _small(base: Inventory, pairing: Pairing) -> list[Place]:
     vectors = [p for p in pairing.pairs if base.weights[p].width == 1 and base.weights[p].rows > 1]
     step = max(1, -(-len(vectors) // SMALL))
     return vectors[::step]
+
+
+def _together(side: Inventory, pairing: Pairing) -> list[Place]:
+    """Vectors that few requests bring, where requests count: the longest stretches of them."""
+    vectors = {side.weights[p].cut.name: p for p in pairing.pairs if side.weights[p].width == 1 < side.weights[p].rows}
+    longest = stretches(side.source, list(vectors))[:FAR_STRETCHES]
+    return [vectors[name] for stretch in longest for name in stretch][:SMALL]
 
 
 def _compare_small(base: Inventory, student: Inventory, places: Sequence[Place]) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from urllib.parse import urljoin, urlsplit
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 from huggingface_hub.utils import http_stream_backoff  # type: ignore[attr-defined]  # documented, not re-exported
 
-from hydrometer.checkpoint.storage import Span
+from hydrometer.checkpoint.storage import GAP, Span
 from hydrometer.errors import EngineUnavailableError, ModelError
 
 TRIES = 4
@@ -28,7 +28,7 @@ BACK_OFF = 1.0
 KEPT = 64_000_000
 """Bytes that were fetched before they were asked for, over all files of a repository."""
 
-_GAP, _LONGEST = 1 << 16, 1 << 24
+_LONGEST = 1 << 24
 _HEAD = 1 << 16
 _SILENCE, _PATIENCE = 30.0, 300.0
 _HOPS = 5
@@ -145,6 +145,9 @@ class RemoteFile:
         ModelError: The server does not serve ranges, or answers something else than was asked.
         EngineUnavailableError: The server cannot be reached or stays busy.
     """
+
+    far = True
+    """Every read may be a request."""
 
     def __init__(self, web: Web, url: str, label: str, head: int) -> None:
         self._web = web
@@ -316,7 +319,7 @@ def _coalesced(spans: Sequence[Span], size: int) -> list[tuple[int, int]]:
         stop = min(start + length, size)
         if length <= 0 or start >= size:
             continue
-        if found and start - found[-1][1] <= _GAP and max(stop, found[-1][1]) - found[-1][0] <= _LONGEST:
+        if found and start - found[-1][1] <= GAP and max(stop, found[-1][1]) - found[-1][0] <= _LONGEST:
             found[-1] = (found[-1][0], max(stop, found[-1][1]))
         else:
             found.append((start, stop))

@@ -13,7 +13,7 @@ from hydrometer.checkpoint.places import Folder
 from hydrometer.checkpoint.scales import SCALED, ScaleTable, find_scales
 from hydrometer.checkpoint.shards import Shards, open_shards
 from hydrometer.checkpoint.source import Rows, TensorMeta, Wanted, check_rows
-from hydrometer.checkpoint.storage import Span
+from hydrometer.checkpoint.storage import GAP, Span
 from hydrometer.errors import ModelError
 
 
@@ -94,6 +94,20 @@ class SafetensorsSource:
                 spans.setdefault(shard, []).append(span)
         for shard, places in spans.items():
             self.shards.files[shard].prefetch(places)
+
+    def stretches(self, names: Sequence[str]) -> list[list[str]]:
+        """Return which of some tensors one request brings together, the most first; empty for files at hand."""
+        places = sorted((*self._span(name, 0, self.tensors[name].rows), name) for name in names)
+        found: list[list[str]] = []
+        last: tuple[str, int] = ("", 0)
+        for shard, (start, length), name in places:
+            if getattr(self.shards.files[shard], "far", False):
+                if found and last[0] == shard and start - last[1] <= GAP:
+                    found[-1].append(name)
+                else:
+                    found.append([name])
+                last = shard, start + length
+        return sorted(found, key=len, reverse=True)
 
     def close(self) -> None:
         """Close the files; calling it twice is harmless."""

@@ -98,6 +98,24 @@ def prefetch(source: TensorSource, wanted: Sequence[Wanted]) -> None:
         source.prefetch(wanted)
 
 
+@runtime_checkable
+class Far(Protocol):
+    """A source that may lie at the end of a network, where every request counts."""
+
+    def stretches(self, names: Sequence[str]) -> list[list[str]]:
+        """Return which of some tensors one request brings together, the most first; empty for files at hand.
+
+        Args:
+            names: Raw names.
+        """
+        ...
+
+
+def stretches(source: TensorSource, names: Sequence[str]) -> list[list[str]]:
+    """Return which of some tensors one request brings together, the most first; empty where that does not matter."""
+    return source.stretches(names) if isinstance(source, Far) else []
+
+
 def check_rows(meta: TensorMeta, start: int, stop: int) -> None:
     """Raise IndexError unless a tensor has these rows."""
     if not 0 <= start <= stop <= meta.rows:

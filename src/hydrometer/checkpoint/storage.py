@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Span = tuple[int, int]
 """First byte and number of bytes."""
+GAP = 1 << 16
+"""Bytes between two places up to which one request for both costs less than two."""
 
 
 class Storage(Protocol):
