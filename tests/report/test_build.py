@@ -33,13 +33,13 @@ def test_items_are_ordered_by_change_and_counted() -> None:
     assert sum(view.changes.values()) == len(result.items)
 
 
-def test_choices_show_the_right_option_and_every_score() -> None:
+def test_choices_show_what_was_taken_what_is_right_and_what_decided() -> None:
     item = next(i for i in build_view(sample.sample()).items if i.task == "knowledge")
     assert item.expected == "Paris"
     assert [(o.label, o.value) for o in item.student.options] == [
-        ("✓ Paris", "-1.25"),
-        ("Lyon </option>", "-0.50"),
-        ("Nice", "-7.00"),
+        ("✓ Paris", "-1.25 (-0.25 per byte)"),
+        ("→ Lyon </option>", "-0.50 (-0.04 per byte)"),
+        ("Nice", "-7.00 (-1.75 per byte)"),
     ]
 
 

@@ -1,5 +1,7 @@
 """Line charts: order and scale are kept, labels stay apart and inside, what has no pairs is not drawn."""
 
+import itertools
+
 import pytest
 import sample
 import sample_facets
@@ -51,13 +53,17 @@ def test_many_steps_keep_the_label_of_the_last() -> None:
 
 
 def test_names_of_tiers_break_into_short_lines() -> None:
-    names = ["one easy", "easy and hard", "a b c d e f g h i j", "x" * 90]
+    names = ["one easy", "easy and hard", "a b c d e f g h i j k l m n", "four"]
     curves = tier_curves(names, [found(0.1, 0.1)] * 4, 1.0)
     assert curves is not None
     lines = [step.lines for step in curves.steps]
     assert lines[:2] == [("one", "easy"), ("easy", "and", "hard")]
     assert lines[2][-1].endswith("…")
     assert all(len(part) <= 10 for name in lines for part in name)
+    long = tier_curves(["x" * 90, "y"], [found(0.1, 0.1)] * 2, 1.0)
+    assert long is not None
+    assert long.steps[0].lines[0].endswith("x…")
+    assert len(long.steps[0].lines[0]) < 30
 
 
 def test_long_words_below_many_tiers_leave_every_second_label_out() -> None:
@@ -65,6 +71,25 @@ def test_long_words_below_many_tiers_leave_every_second_label_out() -> None:
     curves = tier_curves(names, [found(0.1, 0.1)] * 5, 1.0)
     assert curves is not None
     assert [" ".join(step.lines) for step in curves.steps] == ["3 sentences", "12 sentences", "48 sentences"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["6 sentences", "12 sentences", "20 sentences", "40 sentences"],
+        ["1-digit plus", "1-digit times", "2-digit plus", "2-digit times", "mixed"],
+        ["next in line", *(f"{n} people" for n in ("two", "three", "four", "five", "six", "seven"))],
+        ["a", "b", "c", "d", "e", "f", "g", "h"],
+    ],
+)
+def test_labels_of_tiers_do_not_touch_on_the_narrowest_chart(names: list[str]) -> None:
+    curves = tier_curves(names, [found(0.1, 0.1)] * len(names), 1.0)
+    assert curves is not None
+    assert len(curves.steps) > 1
+    for one, other in itertools.pairwise(curves.steps):
+        apart = (other.x - one.x) / 100 * 280
+        # Half of either label, six pixels per character.
+        assert apart >= 6 * (max(map(len, one.lines)) + max(map(len, other.lines))) / 2
 
 
 def test_one_scale_holds_every_score_and_whisker() -> None:

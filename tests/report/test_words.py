@@ -32,13 +32,14 @@ SENTENCES = [
     ),
     (
         sample.NOT_ENOUGH,
-        "On general knowledge no difference is shown: it could be anything from 6 fewer to 11 more of 100; some 1,810 "
-        "pairs would settle it even if there is no difference (80 are there).",
+        "On general knowledge no difference is shown: the distillation may fail anything from 6 fewer to 11 more of 100 "
+        "tasks than plain SmolLM2; some 1,810 tasks would settle it even if there is no difference (80 were answered by "
+        "both).",
     ),
     (
         sample.DEPENDS,
-        "On tool use a difference appears but is not shown surely enough: it could be anything from 3 to 17 more of "
-        "100. The reason: depends on how the 7 unanswered items count.",
+        "On tool use a difference appears but is not shown surely enough: the distillation may fail anything from 3 to "
+        "17 more of 100 tasks than plain SmolLM2. The reason: depends on how the 7 unanswered items count.",
     ),
     (sample.EMPTY, "On long context nothing can be said: no item was answered by both models."),
 ]

@@ -77,7 +77,8 @@ def build_view(result: AuditResult) -> ReportView:
         result: What an audit found.
     """
     base, student = (words.line(side.identity.label, 80) for side in (result.base, result.student))
-    items = with_surprise(build_items(result.items), result.items, result.drift)
+    items = build_items(result.items, {task.task: task.method for task in result.tasks})
+    items = with_surprise(items, result.items, result.drift)
     command = reproduce_command(result.spec) + (" --drift" if result.drift else "")
     named = plain(base)
     level = result.capabilities[0].estimate.level if result.capabilities else 1.0 - result.spec.alpha

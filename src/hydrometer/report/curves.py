@@ -22,10 +22,12 @@ _LEFT, _RIGHT, _LABEL = 15.0, 66.0, 69.0
 # Less, and the two end labels would touch.
 _APART = 16.0
 _HEIGHTS = (0.1, 0.25, 0.5, 1.0)
-# Characters of one line that fit below all ticks together on a phone, and the ticks there is room for.
-_CHARACTERS, _TICKS, _LINES = 26, 6, 3
-# The same where a long word is kept whole, and the longest that is.
-_ROOM, _WORD = 40, 9
+# Ticks and lines of a label there is room for at most.
+_TICKS, _LINES = 6, 3
+# Pixels between the first and the last tick of the narrowest chart, of a character, and between two labels.
+_SPAN, _CHARACTER, _GAP = 0.51 * 280, 5.9, 5.0
+_WORD = 9
+"""Characters up to which a word makes room for itself; of a longer one the end is cut."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,11 +127,11 @@ def tier_curves(names: Sequence[str], estimates: Sequence[Estimate], top: float)
     """Place scores over tiers, in their order and equally far apart; else as `budget_curves`."""
     count = sum(estimate.n > 0 for estimate in estimates)
     longest = max((len(word) for name in names for word in name.split()), default=1)
-    # Labels of words that stay whole may be wider than their share: then fewer of them.
-    room = max(2, min(_TICKS, _ROOM // min(longest, _WORD)))
+    # A long word stays whole, so that fewer labels have room.
+    room = min(_TICKS, max(2, 1 + int(_SPAN / (_CHARACTER * min(longest, _WORD) + _GAP))))
     shown = math.ceil(count / math.ceil(max(count, 1) / room))
-    width = max(_CHARACTERS // max(shown, 1), 4)
-    return _curves(range(len(names)), [_wrapped(name, width) for name in names], estimates, top, room)
+    width = int((_SPAN / max(shown - 1, 1) - _GAP) / _CHARACTER)
+    return _curves(range(len(names)), [_wrapped(name, max(width, 4)) for name in names], estimates, top, room)
 
 
 def _curves(

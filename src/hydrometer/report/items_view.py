@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from hydrometer.report import words
 from hydrometer.report.facets_view import item_anchor, sign_key
@@ -22,6 +22,8 @@ CHANGES = {
 ANSWER_LIMIT = 8000
 THINKING_LIMIT = 12000
 _OPTION_LIMIT = 400
+_PER_BYTE = "continuation"
+"""Method under which choices are compared per byte of their text (`graders.choice`)."""
 _THINKING_NOTES = {
     "unclosed": "the think block was never closed",
     "orphan": "a think block was closed that was never opened",
@@ -29,13 +31,21 @@ _THINKING_NOTES = {
 }
 
 
-def build_items(items: Sequence[ItemResult]) -> tuple[ItemView, ...]:
-    """Return the views of all items, changed ones first, otherwise in their order."""
+def build_items(items: Sequence[ItemResult], methods: Mapping[str, str]) -> tuple[ItemView, ...]:
+    """Return the views of all items, changed ones first, otherwise in their order.
+
+    Args:
+        items: The items.
+        methods: How the choices of a task were scored, by the name of the task.
+    """
     order = list(CHANGES)
-    return tuple(_item(item) for item in sorted(items, key=lambda item: order.index(item.change)))
+    return tuple(
+        _item(item, per_byte=methods.get(item.task) == _PER_BYTE)
+        for item in sorted(items, key=lambda item: order.index(item.change))
+    )
 
 
-def _item(item: ItemResult) -> ItemView:
+def _item(item: ItemResult, *, per_byte: bool) -> ItemView:
     label, symbol = CHANGES[item.change]
     question = item.messages[-1].content if item.messages else ""
     answers = [words.block(reply.answer, ANSWER_LIMIT) for reply in (item.base, item.student)]
@@ -57,8 +67,8 @@ def _item(item: ItemResult) -> ItemView:
         ),
         expected=_expected(item),
         note=words.together_sentence(item.together, sampled=item.sampled) if item.together else "",
-        base=_reply("Base", item, item.base, base),
-        student=_reply("Student", item, item.student, student),
+        base=_reply("Base", item, item.base, base, per_byte=per_byte),
+        student=_reply("Student", item, item.student, student, per_byte=per_byte),
         sign_keys=tuple(
             dict.fromkeys(
                 sign_key(sign.partition(":")[0]) for sign in (*item.base.signs, *item.student.signs)
@@ -75,7 +85,9 @@ def _expected(item: ItemResult) -> str:
     return words.block(text, ANSWER_LIMIT)
 
 
-def _reply(side: str, item: ItemResult, reply: Reply, pieces: tuple[Piece, ...]) -> ReplyView:
+def _reply(
+    side: str, item: ItemResult, reply: Reply, pieces: tuple[Piece, ...], *, per_byte: bool
+) -> ReplyView:
     kind, mark = _mark(reply)
     facts = {
         "Taken as the answer": "" if reply.extracted == reply.answer else words.line(reply.extracted),
@@ -91,7 +103,7 @@ def _reply(side: str, item: ItemResult, reply: Reply, pieces: tuple[Piece, ...])
         thinking=words.block(reply.thinking, THINKING_LIMIT),
         thinking_note=_THINKING_NOTES.get(reply.think_state, ""),
         facts=tuple(Fact(label=label, value=value) for label, value in facts.items() if value),
-        options=_options(item, reply),
+        options=_options(item, reply, per_byte=per_byte),
         signs=tuple(_sign(sign) for sign in reply.signs),
     )
 
@@ -109,14 +121,18 @@ def _mark(reply: Reply) -> tuple[str, str]:
     return "partly", f"◐ {words.percent(reply.value)} % of the points"
 
 
-def _options(item: ItemResult, reply: Reply) -> tuple[Fact, ...]:
-    """Choices with their scores, the right one ticked; scores that do not fit the choices are not shown."""
+def _options(item: ItemResult, reply: Reply, *, per_byte: bool) -> tuple[Fact, ...]:
+    """Choices with their scores, the right one ticked, the model's one with an arrow.
+
+    What decides is shown: long choices have lower log-probabilities, so most are compared per byte. Scores that do not
+    fit the choices are not shown.
+    """
     if len(reply.scores) != len(item.choices):
         return ()
-    return tuple(
-        Fact(
-            label=("✓ " if index == item.expected else "") + words.line(choice, _OPTION_LIMIT),
-            value=f"{score:.2f}",
-        )
-        for index, (choice, score) in enumerate(zip(item.choices, reply.scores, strict=True))
-    )
+    facts = []
+    for index, (choice, score) in enumerate(zip(item.choices, reply.scores, strict=True)):
+        marks = ("→ " if choice.strip() == reply.extracted else "") + ("✓ " if index == item.expected else "")
+        size = len(choice.encode()) if per_byte else 0
+        share = f" ({score / size:.2f} per byte)" if size else ""
+        facts.append(Fact(label=marks + words.line(choice, _OPTION_LIMIT), value=f"{score:.2f}{share}"))
+    return tuple(facts)

@@ -98,7 +98,7 @@ def write(result: AuditResult, folder: Path, card: Card | None = None) -> tuple[
     if card is not None:
         write_file(folder / CLAIMS_NAME, dump_claims(card))
     elif (folder / CLAIMS_NAME).is_file():
-        card = replace(open_card(str(folder / CLAIMS_NAME)), source=CLAIMS_NAME)
+        card = replace(open_card(str(folder / CLAIMS_NAME)), source="the model card")
     pages = render_pages(result, claims=build_claims(card, answer(card, result)) if card else None)
     beside = folder / FOLDER
     for name, page in pages.beside.items():

@@ -284,7 +284,7 @@ class ReplyView:
         kind: The same for style sheets: `right`, `wrong`, `partly`, `none`.
         pieces: The answer again, with the words of its own marked; empty where no word is marked.
         facts: What the grader took as the answer, its reason, tokens, think state.
-        options: Choices with their log-probabilities, the chosen one marked; empty for generated replies.
+        options: Choices with their log-probabilities, the taken and the right one marked; empty for generated replies.
         signs: Behaviours that show in it, each with what was seen.
     """
 

@@ -164,7 +164,7 @@ def capability_sentence(result: CapabilityResult, margin: float, base: str = "th
     if not found.n:
         return f"On {what} nothing can be said: no item was answered by both models."
     if result.verdict is Verdict.NOT_ENOUGH:
-        return _open_question(result)
+        return _open_question(result, base)
     if result.verdict is Verdict.EQUIVALENT:
         return (
             f"On {what} the distillation fails as many tasks as {base}, give or take the margin of {limit} of 100; "
@@ -381,17 +381,15 @@ def verdict_sentence(verdict: Verdict, margin: float) -> str:
     }[verdict]
 
 
-def _open_question(result: CapabilityResult) -> str:
+def _open_question(result: CapabilityResult, base: str) -> str:
     found, what = result.estimate, name(result.capability)
     crossing = found.low <= 0.0 <= found.high
     lead = "no difference is shown" if crossing else "a difference appears but is not shown surely enough"
-    text = f"On {what} {lead}: it could be anything {_span(found)} of 100"
+    text = f"On {what} {lead}: the distillation may fail anything {_span(found)} of 100 tasks than {base}"
     if result.items_needed is None:
         return f"{text}. The reason: {line(result.reason)}."
-    return (
-        f"{text}; some {result.items_needed:,} pairs would settle it even if there is no difference "
-        f"({found.n:,} are there)."
-    )
+    there = f"{found.n:,} {_plural(found.n, 'was', 'were')} answered by both"
+    return f"{text}; some {result.items_needed:,} tasks would settle it even if there is no difference ({there})."
 
 
 def _between(found: Estimate) -> str:
