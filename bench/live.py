@@ -1,12 +1,23 @@
-"""What `--watch --serve` costs the audit per reply, with one reader and with eight: `python bench/live.py`.
+"""What `--watch --serve` costs the audit per reply, with one reader and with eight, and a whole audit with and without.
 
-The audit pays for two calls per reply, and for the threads that send what is shown twice a second.
+    python bench/live.py [--audits ROUNDS]
+
+The audit pays for two calls per reply, and for the threads that send what is shown twice a second. With `--audits` the
+bundled pair is audited as often in turn without and with `--serve`, and a reader on the page: the ratio is that of the
+seconds between the first and the last answer, since opening models takes as long either way.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from http.client import HTTPConnection
+from pathlib import Path
 from threading import Thread
 
 from hydrometer.cli.live import LiveProgress
@@ -18,6 +29,42 @@ PAUSE = 0.01
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--audits", type=int, default=0)
+    rounds = parser.parse_args().audits
+    if rounds:
+        audits(rounds)
+    else:
+        replies()
+
+
+def audits(rounds: int) -> None:
+    """Whole audits in turn, so that what else the machine does falls on both alike."""
+    spent: dict[bool, list[float]] = {False: [], True: []}
+    for number in range(2 * rounds):
+        serve = number % 2 == 1
+        spent[serve].append(audit(serve=serve))
+        print(f"{'with' if serve else 'without'} --serve: {spent[serve][-1]:.1f} s", flush=True)
+    ratios = [served / plain for plain, served in zip(spent[False], spent[True], strict=True)]
+    print(f"with over without --serve, median of {rounds}: {statistics.median(ratios):.3f}")
+
+
+def audit(*, serve: bool) -> float:
+    """Seconds that both models took to answer 60 items."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "hydrometer.cli", "audit", "bundled:base", "bundled:student", "--fixed"]
+        command += ["--task", "copying", "--task", "arithmetic", "--items", "30", "--out", folder, "--json", "--no-inspect"]
+        command += ["--serve"] if serve else []
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as run:
+            for line in run.stderr or ():
+                if "live: " in line:
+                    Thread(target=read, args=(line.split("live: ")[1].strip(),), daemon=True).start()
+        report = json.loads(next(Path(folder).glob("*/report.json")).read_text(encoding="utf-8"))
+        return float(report["base"]["seconds"] + report["student"]["seconds"])
+
+
+def replies() -> None:
+    """Calls per reply alone."""
     for readers in (0, 1, 8):
         live = LiveProgress(Silent())
         live.start("ask", REPLIES)

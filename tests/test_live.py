@@ -2,13 +2,18 @@
 
 import http.client
 import json
+import sqlite3
+import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from commands import ENTRY, environment
 from hydrometer.cli.live import LiveProgress, watching
 from hydrometer.progress import Sight, Silent
+from hydrometer.verify import verify_folder
 
 SIGHT = Sight("text_editing", 40, 400, -0.30, -0.45, -0.15, "worse")
 HOSTILE = "<script>document.title='broken'</script><img src=x onerror=alert(1)>\x1b[2J\u202e"
@@ -82,6 +87,33 @@ def test_the_audit_goes_on_where_no_page_is_asked_for(capsys: pytest.CaptureFixt
     with watching(watch=True, serve=True) as progress:
         progress.start("ask", 1)
     assert "live: http://127.0.0.1:" in capsys.readouterr().err
+
+
+def test_an_audit_that_is_killed_while_its_page_is_read_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    command = [*ENTRY, "audit", "fake:echo?delay=0.05", "fake:echo?seed=1&delay=0.05"]
+    command += ["--task", "copying", "--items", "30", "--fixed", "--out", str(tmp_path), "--json"]
+    with subprocess.Popen([*command, "--serve"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment()) as run:
+        assert run.stderr is not None
+        address = next(line.split("live: ")[1].strip() for line in run.stderr if "live: " in line)
+        reader = http.client.HTTPConnection(address.removeprefix("http://").rstrip("/"), timeout=60)
+        reader.request("GET", "/events")
+        answer = reader.getresponse()
+        while b'"side"' not in answer.fp.readline():
+            pass
+        run.kill()
+    reader.close()
+    # Several are asked in a batch, and a batch is kept whole or not at all.
+    again = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
+    result = json.loads(again.stdout)
+    assert result["base"]["asked"] + result["base"]["reused"] == 30, again.stderr
+    assert len(result["items"]) == 30
+    assert verify_folder(tmp_path).problems == ()
+    with sqlite3.connect(tmp_path / "evidence.sqlite") as db:
+        kept = db.execute("SELECT count(*), count(DISTINCT key) FROM completions").fetchone()
+    assert kept == (60, 60)
+    reused = result["base"]["reused"] + result["student"]["reused"]
+    asked = result["base"]["asked"] + result["student"]["asked"]
+    assert (reused + asked, reused > 0) == (60, True)
 
 
 def test_the_page_shows_a_run_and_hostile_replies_as_text(chromium: Any) -> None:

@@ -119,7 +119,10 @@ def test_a_gate_fails_on_what_it_guards_against(verdicts: str, statuses: tuple[i
 
 
 def test_eval_results_are_read_by_the_hubs_own_reader() -> None:
-    entries = yaml.safe_load(eval_results(sample.sample()))
+    text = eval_results(sample.sample())
+    assert text.startswith("# In the form of ")
+    assert "a suite of Hydrometer is none" in text
+    entries = yaml.safe_load(text)
     hub = pytest.importorskip("huggingface_hub._eval_results", reason="needs a huggingface_hub that knows the format")
     read = hub.parse_eval_result_entries(entries)
     assert hub.eval_result_entries_to_yaml(read) == entries

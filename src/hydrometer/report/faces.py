@@ -28,6 +28,10 @@ _COLOURS = {
     "invalid": "#6b2fa0",
 }
 """White text on each reaches a contrast of 4.5 (WCAG AA)."""
+_NO_BENCHMARK = (
+    "# In the form of https://huggingface.co/docs/hub/eval-results. The hub lists registered benchmarks only;\n"
+    "# a suite of Hydrometer is none, so these are for readers of this repository and for `hydrometer claims`.\n"
+)
 _LETTER = 6.6
 """Mean width of a letter of an 11 px sans serif; the badge stretches its text to the room that was reckoned."""
 
@@ -113,8 +117,10 @@ def model_index(result: AuditResult) -> str:
 def eval_results(result: AuditResult) -> str:
     """Return `.eval_results/*.yaml` of the student's repository, as the hub reads it.
 
-    The hub shows such entries beside the model where their dataset is a registered benchmark; the suites here are none,
-    so the file travels with the model and is read by whoever looks. What a score means stands in the notes.
+    The hub shows an entry where its dataset is a benchmark on its list (https://huggingface.co/docs/hub/eval-results).
+    The suites here are none, and naming one that is would claim a score that was not measured: an audit asks some
+    items, made by its own tasks or chosen by a look, and not that benchmark. So the file has the hub's form and says of
+    itself that it is for readers and for `hydrometer claims`. What a score means stands in the notes.
     """
     entries = [
         {
@@ -132,7 +138,7 @@ def eval_results(result: AuditResult) -> str:
         for row in result.capabilities
         if row.estimate.n
     ]
-    return yaml.safe_dump(entries, sort_keys=False, allow_unicode=True)
+    return _NO_BENCHMARK + yaml.safe_dump(entries, sort_keys=False, allow_unicode=True)
 
 
 FACES: dict[str, tuple[str, Callable[[AuditResult], str]]] = {
