@@ -103,7 +103,7 @@ BAD = [
     (("audit", "fake:echo", "fake:echo", "--sampling", "hot"), 2, "auto, greedy, vendor"),
     (("audit", "fake:echo", "fake:echo", "--sampling", "vendor"), 2, "--sampling greedy"),
     (("audit", "http://127.0.0.1:9/v1#m", "fake:echo"), 1, "127.0.0.1:9"),
-    (("audit", "vllm:some/model", "fake:echo"), 2, "vllm serve"),
+    (("audit", "vllm:some/model", "fake:echo"), 2, "vllm serve some/model"),
     (("audit", "fake:echo", "fake:echo", "--out", "text.gguf"), 1, "--out"),
     (("audit", "fake:echo", "fake:echo", "--fail-on", "wors"), 2, "did you mean 'worse'"),
     (("report", "nowhere"), 1, "no report.json"),

@@ -33,7 +33,6 @@ def test_forms(tmp_path: Path) -> None:
         ("", "empty"),
         ("./nothing.gguf", "no such file"),
         ("/nowhere/at/all", "no such file"),
-        ("vllm:Qwen/Qwen3.5-9B", "vllm serve Qwen/Qwen3.5-9B"),
         ("bundled:teacher", "bundled:base"),
     ],
 )
@@ -48,3 +47,17 @@ def test_a_missing_adapter_is_named(tmp_path: Path) -> None:
         parse_ref(f"{tmp_path}/m.gguf+{tmp_path}/none.gguf")
     with pytest.raises(ModelError, match="no adapter"):
         parse_ref(f"hf://a/b+{tmp_path}/none")
+
+
+def test_servers_that_are_started_take_files_and_one_that_runs_takes_its_address(tmp_path: Path) -> None:
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    model = parse_ref(f"vllm:Qwen/Qwen3.5-9B+{adapter}")
+    assert (model.engine, model.target, model.adapter) == ("vllm", "Qwen/Qwen3.5-9B", str(adapter))
+    running = parse_ref("vllm:http://host:8000/v1#Qwen/Qwen3.5-9B")
+    assert (running.engine, running.target, running.model) == ("http", "http://host:8000/v1", "Qwen/Qwen3.5-9B")
+    file = tmp_path / "a.gguf"
+    file.touch()
+    assert parse_ref(f"llama-server:{file}").engine == "llama-server"
+    assert parse_ref(f"llama-server:{file}").has_files
+    assert not running.has_files

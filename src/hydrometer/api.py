@@ -133,7 +133,7 @@ def audit(  # noqa: PLR0913 - the public entry: keyword-only after the pair, eac
                 chosen,
                 store,
                 opener=opener,
-                settings=settings or EngineSettings(),
+                settings=_at_home(settings or EngineSettings(), folder),
                 progress=progress or Silent(),
             )
             record = environment(command)
@@ -145,6 +145,11 @@ def audit(  # noqa: PLR0913 - the public entry: keyword-only after the pair, eac
     finally:
         lock.release()
     return result
+
+
+def _at_home(settings: EngineSettings, folder: Path) -> EngineSettings:
+    """Let engines keep their logs beside the evidence, unless the caller chose another place."""
+    return settings if settings.folder else replace(settings, folder=str(folder))
 
 
 def worst_code(codes: Sequence[int]) -> int:

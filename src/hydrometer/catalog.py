@@ -53,6 +53,16 @@ ENGINES: dict[str, EngineEntry] = {
         reader="hydrometer.engines.hf_read:open_reader",
         spreads=True,
     ),
+    "llama-server": EngineEntry(
+        opener="hydrometer.engines.llamacpp_server:open_model",
+        summary="GGUF files through a `llama-server` on the PATH (GPU builds), started for it: `llama-server:FILE`",
+        spreads=True,
+    ),
+    "vllm": EngineEntry(
+        opener="hydrometer.engines.vllm:open_model",
+        summary="checkpoint folders and hub ids through `vllm serve`, started for it: `vllm:MODEL` (not run yet)",
+        spreads=True,
+    ),
     "http": EngineEntry(
         opener="hydrometer.engines.http:open_model",
         summary="OpenAI-compatible servers: llama-server; vLLM, LM Studio, Ollama, SGLang (not run yet)",

@@ -151,7 +151,7 @@ def inspect(
 
 def has_files(ref: ModelRef) -> bool:
     """Whether a reference names a model whose files can be read."""
-    return ref.engine in ("hf", "llamacpp")
+    return ref.has_files
 
 
 def inspect_models(

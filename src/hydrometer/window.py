@@ -47,7 +47,7 @@ def needed(items: Iterable[Item], cap: int) -> int:
 
 def level(base: Respondent, student: Respondent) -> None:
     """Give both models the smaller one's window where one was trained for less than the plan needs."""
-    if {student.identity.engine, base.identity.engine} != {"llamacpp"}:
+    if {student.identity.engine, base.identity.engine} not in ({"llamacpp"}, {"llama-server"}):
         return
     small = min(student.identity.context_length, base.identity.context_length)
     for side, other in ((student, base), (base, student)):

@@ -19,7 +19,8 @@ import pytest
 from hydrometer.canon import digest_file
 from hydrometer.checkpoint.gguf import GgufHeader, TensorInfo
 from hydrometer.engines.base import Engine, EngineSettings
-from hydrometer.engines.llamacpp import SLOTS, LlamaCppEngine, check_adapter, default_slots, open_model
+from hydrometer.engines.llamacpp import SLOTS, LlamaCppEngine, default_slots, open_model
+from hydrometer.engines.llamacpp_files import check_adapter
 from hydrometer.errors import ModelError, UnknownNameError
 from hydrometer.items import Kind, Message, Request
 from hydrometer.outcomes import Completion, Finish
@@ -218,7 +219,7 @@ def test_a_file_is_hashed_once_until_it_changes(
 ) -> None:
     hashed: list[Path] = []
     monkeypatch.setattr(
-        "hydrometer.engines.llamacpp.digest_file", lambda path: hashed.append(path) or digest_file(path)
+        "hydrometer.engines.llamacpp_files.digest_file", lambda path: hashed.append(path) or digest_file(path)
     )
     copy = lora(tmp_path / "lora.gguf")
     before = []

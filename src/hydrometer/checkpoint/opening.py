@@ -32,7 +32,7 @@ def open_source(ref: ModelRef) -> TensorSource:
         MissingPackageError: Its format needs a package that is not installed.
         EngineUnavailableError: The hub cannot be reached.
     """
-    if ref.engine not in {"hf", "llamacpp"}:
+    if not ref.has_files:
         msg = f"{ref.text!r} has no files to read: give a .gguf file, a checkpoint folder or {HUB}OWNER/NAME"
         raise ModelError(msg)
     base = _open_base(ref)

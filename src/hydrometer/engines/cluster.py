@@ -292,7 +292,8 @@ def open_model(ref: ModelRef, settings: EngineSettings, opener: Opener) -> Clust
     """
     ray = _connect(settings.cluster)
     workers = _seats(ray, settings)
-    there = replace(settings, cluster="")
+    # A folder of this machine is none of theirs.
+    there = replace(settings, cluster="", folder="")
     opening = {worker.actor.open.remote(ref, there, opener): worker for worker in workers}
     try:
         found = _opened(ray, opening, settings.timeout)

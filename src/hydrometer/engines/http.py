@@ -214,7 +214,9 @@ class HttpEngine(ClosingEngine):
             return False
 
 
-def open_model(ref: ModelRef, settings: EngineSettings, *, back_off: float = BACK_OFF) -> HttpEngine:
+def open_model(
+    ref: ModelRef, settings: EngineSettings, *, back_off: float = BACK_OFF, key: str = ""
+) -> HttpEngine:
     """Open a model behind a URL.
 
     Args:
@@ -222,13 +224,14 @@ def open_model(ref: ModelRef, settings: EngineSettings, *, back_off: float = BAC
             `""` for its only one.
         settings: `concurrency`, `timeout` and `api_key_env` are used.
         back_off: Seconds before a second try.
+        key: The server's key, `""` for the one in the environment.
 
     Raises:
         ModelError: The URL is malformed, the model is not there, or another template was asked for.
         EngineUnavailableError: The server is down or does not talk JSON.
     """
     urls = [_checked(part.strip()) for part in ref.target.split(",")]
-    clients = [_client(url, settings, back_off) for url in urls]
+    clients = [_client(url, settings, back_off, key) for url in urls]
     server, *further = [find_server(client, ref.model) for client in clients]
     client = replace(server.client, further=tuple(urls[1:]))
     server = replace(server, client=client)
@@ -243,12 +246,12 @@ def open_model(ref: ModelRef, settings: EngineSettings, *, back_off: float = BAC
     return HttpEngine(server, further)
 
 
-def _client(url: str, settings: EngineSettings, back_off: float) -> Client:
+def _client(url: str, settings: EngineSettings, back_off: float, key: str) -> Client:
     return Client(
         url=url,
         timeout=settings.timeout,
         concurrency=max(1, settings.concurrency),
-        key=os.environ.get(settings.api_key_env, "") if settings.api_key_env else "",
+        key=key or (os.environ.get(settings.api_key_env, "") if settings.api_key_env else ""),
         key_name=settings.api_key_env,
         back_off=back_off,
     )

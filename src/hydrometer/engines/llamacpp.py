@@ -14,16 +14,13 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from pathlib import Path
+from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any
 
 import httpx
 
-from hydrometer.canon import digest, digest_file
-from hydrometer.checkpoint.gguf import GgufHeader, TensorInfo, read_header
+from hydrometer.canon import digest
 from hydrometer.engines.base import (
     Answer,
     Capabilities,
@@ -33,6 +30,16 @@ from hydrometer.engines.base import (
     score_apart,
 )
 from hydrometer.engines.llama_server import LlamaServer
+from hydrometer.engines.llamacpp_files import (
+    ModelFiles,
+    cell_bytes,
+    file_digest,
+    memory,
+    open_files,
+    own_sampling,
+    window,
+)
+from hydrometer.engines.machine import openmp_waiting, processor_threads
 from hydrometer.errors import ModelError, UnknownNameError
 from hydrometer.items import Message, Request
 from hydrometer.outcomes import Completion, Finish
@@ -44,8 +51,6 @@ from hydrometer.templates.render import ChatTemplate
 SLOTS = 16
 """Slots on a GPU, unless the user chose a number."""
 
-CONTEXT = 2048
-"""Smallest window that is opened, unless the user or the model's training says less."""
 METHODS = ("continuation", "letters")
 
 _GPU = ("GGML_BACKEND_DEVICE_TYPE_GPU", "GGML_BACKEND_DEVICE_TYPE_IGPU")
@@ -53,16 +58,6 @@ _GPU = ("GGML_BACKEND_DEVICE_TYPE_GPU", "GGML_BACKEND_DEVICE_TYPE_IGPU")
 _CACHE_SHARE = 0.25
 _NO_TEMPLATE = "{{ messages[0]['content'] }}"
 _PATIENCE = 30.0
-_SAMPLING = {"temp": "temperature", "top_p": "top_p", "top_k": "top_k", "min_p": "min_p"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Files:
-    """The files of a model, checked: base, adapter if there is one, and their headers."""
-
-    base: Path
-    header: GgufHeader
-    adapter: Path | None = None
 
 
 def open_model(ref: ModelRef, settings: EngineSettings) -> LlamaCppEngine:
@@ -72,26 +67,10 @@ def open_model(ref: ModelRef, settings: EngineSettings) -> LlamaCppEngine:
         ModelError: A file is missing or damaged, the adapter belongs to another base, there is no chat template,
             or llama.cpp cannot load the model.
     """
-    if "hf://" in {ref.target[:5], ref.adapter[:5]}:
-        msg = f"{ref.text!r}: llama.cpp needs files here: download them with `hf download`, then give their paths"
-        raise ModelError(msg)
-    base = Path(ref.target)
-    header = read_header(base)
-    _check_base(base, header)
-    adapter = Path(ref.adapter) if ref.adapter else None
-    if adapter is not None:
-        check_adapter(adapter, read_header(adapter), header)
-    source = settings.chat_template or header.chat_template
-    if not source.strip():
-        msg = (
-            f"{ref.target!r} has no chat template, so it is a plain base model or a bad conversion: "
-            "give one with --chat-template FILE"
-        )
-        raise ModelError(msg)
-    special = {"bos_token": header.bos_token, "eos_token": header.eos_token}
-    return LlamaCppEngine(
-        _Files(base=base, header=header, adapter=adapter), ChatTemplate(source=source, special=special), settings
-    )
+    files = open_files(ref, settings)
+    special = {"bos_token": files.header.bos_token, "eos_token": files.header.eos_token}
+    source = settings.chat_template or files.header.chat_template
+    return LlamaCppEngine(files, ChatTemplate(source=source, special=special), settings)
 
 
 def default_slots(devices: Iterable[Mapping[str, Any]]) -> int:
@@ -104,46 +83,25 @@ def default_slots(devices: Iterable[Mapping[str, Any]]) -> int:
     return SLOTS if any(getattr(device.get("type"), "name", "") in _GPU for device in devices) else 1
 
 
-def check_adapter(path: Path, adapter: GgufHeader, base: GgufHeader) -> None:
-    """Check that a GGUF LoRA adapter was made for a base.
-
-    Raises:
-        ModelError: It is no LoRA adapter, or a tensor does not fit the base.
-    """
-    if adapter.text("general.type") != "adapter" or adapter.text("adapter.type") != "lora":
-        msg = f"{str(path)!r} is not a GGUF LoRA adapter: convert it with convert_lora_to_gguf.py"
-        raise ModelError(msg)
-    another = f"{str(path)!r} is an adapter for another base: "
-    if adapter.architecture != base.architecture:
-        msg = f"{another}its architecture is {adapter.architecture!r}, the base's {base.architecture!r}"
-        raise ModelError(msg)
-    mine = {tensor.name: tensor for tensor in adapter.tensors}
-    theirs = {tensor.name: tensor for tensor in base.tensors}
-    for name in mine:
-        stem, _, half = name.rpartition(".lora_")
-        if half in {"a", "b"}:
-            fault = _misfit(stem, mine, theirs)
-            if fault:
-                raise ModelError(another + fault)
-
-
 class LlamaCppEngine(ClosingEngine):
     """A GGUF model in an embedded llama.cpp server."""
 
-    def __init__(self, files: _Files, template: ChatTemplate, settings: EngineSettings) -> None:
+    def __init__(self, files: ModelFiles, template: ChatTemplate, settings: EngineSettings) -> None:
         self._files = files
         self._template = template
-        trained = files.header.context_length
-        wanted = settings.context or max(CONTEXT, settings.window)
-        self._context = min(wanted, trained) if trained else wanted
+        self._context = window(files.header, settings)
         library = _library()
         wanted_slots = settings.slots or default_slots(library.get_device_info())
-        self._slots = _slots(wanted_slots, self._context, files.header)
+        # Fewer where their windows would fill the memory.
+        room = int(memory() * _CACHE_SHARE) // max(cell_bytes(files.header) * self._context, 1)
+        self._slots = max(1, min(wanted_slots, room))
         # Threads split sums differently, slots decode together, and a greedy near-tie can tip: part of the identity.
-        self._threads = settings.threads or os.cpu_count() or 1
+        self._threads = settings.threads or processor_threads()
         self._identity: ModelIdentity | None = None
         key = secrets.token_urlsafe(24)
-        native, self._version = _start(library, files, settings, slots=self._slots, context=self._context, key=key)
+        native, self._version = _start(
+            library, files, slots=self._slots, context=self._context, threads=self._threads, key=key
+        )
         flights = 2 * self._slots
         client = httpx.Client(
             headers={"Authorization": f"Bearer {key}"},
@@ -247,11 +205,10 @@ class LlamaCppEngine(ClosingEngine):
 
     def _identify(self) -> ModelIdentity:
         files, header = self._files, self._files.header
-        weights = _file_digest(files.base)
-        adapter = _file_digest(files.adapter) if files.adapter else ""
-        label = files.base.stem + (f"+{files.adapter.stem}" if files.adapter else "")
+        weights = file_digest(files.base)
+        adapter = file_digest(files.adapter) if files.adapter else ""
         return ModelIdentity(
-            label=label,
+            label=files.label,
             weights=digest([weights, adapter]) if adapter else weights,
             tokenizer=header.tokenizer_digest,
             template=self._template.digest,
@@ -262,7 +219,7 @@ class LlamaCppEngine(ClosingEngine):
             architecture=header.architecture,
             adapter=adapter,
             context_length=self._context,
-            default_sampling=_own_sampling(header.metadata),
+            default_sampling=own_sampling(header.metadata),
             dialect=dialect_of(self._template.source).value,
             details={
                 "file": files.base.name,
@@ -274,88 +231,24 @@ class LlamaCppEngine(ClosingEngine):
         )
 
 
-def _file_digest(path: Path) -> str:
-    """Digest of a file; an audit opens the same files three times, and large ones take long to hash."""
-    found = path.stat()
-    return _digest_once(path, (found.st_size, found.st_mtime_ns))
-
-
-@lru_cache(maxsize=64)
-def _digest_once(path: Path, _state: tuple[int, int]) -> str:
-    """Hash once per state of a file: another size or time of change is another entry."""
-    return digest_file(path)
-
-
-def _check_base(path: Path, header: GgufHeader) -> None:
-    kind = header.text("general.type") or "model"
-    parts = header.metadata.get("split.count", 1)
-    if kind == "adapter":
-        msg = f"{str(path)!r} is an adapter, not a model: write BASE.gguf+{path.name}"
-        raise ModelError(msg)
-    if kind != "model" or not header.architecture or not header.tensors:
-        msg = f"{str(path)!r} holds no language model (type {kind!r}, {len(header.tensors)} tensors)"
-        raise ModelError(msg)
-    if isinstance(parts, int) and parts > 1:
-        # The digest of one part would not be the identity of the weights.
-        msg = f"{str(path)!r} is one of {parts} parts: join them with llama-gguf-split --merge"
-        raise ModelError(msg)
-
-
-def _misfit(stem: str, mine: Mapping[str, TensorInfo], theirs: Mapping[str, TensorInfo]) -> str:
-    """Say why the two halves behind `stem` do not fit the base, `""` if they do."""
-    a, b, target = mine.get(f"{stem}.lora_a"), mine.get(f"{stem}.lora_b"), theirs.get(stem)
-    if target is None:
-        return f"the base has no tensor {stem!r}"
-    if a is None or b is None:
-        return f"tensor {stem!r} has only one of its two halves"
-    # Embeddings are looked up, not multiplied: the two halves swap roles and the adapter stores `a` turned.
-    lookup = stem.startswith("token_embd")
-    left, right = (b.shape[1:2], a.shape[1:2]) if lookup else (a.shape[:1], b.shape[1:2])
-    if left + right != target.shape[:2]:
-        return f"tensor {stem!r} is {target.shape} in the base, its adapter makes {left + right}"
-    if b.shape[:1] != (a.shape[:1] if lookup else a.shape[1:2]):
-        return f"the two halves of tensor {stem!r} do not fit each other"
-    return ""
-
-
-def _slots(wanted: int, context: int, header: GgufHeader) -> int:
-    """Fewer slots where their windows would fill the memory."""
-    meta, arch = header.metadata, header.architecture
-
-    def size(key: str, default: int) -> int:
-        value = meta.get(f"{arch}.{key}")
-        value = max(value) if isinstance(value, list) and value else value
-        return value if isinstance(value, int) else default
-
-    heads = size("attention.head_count", 1)
-    width = size("embedding_length", 0) // max(heads, 1)
-    per_head = size("attention.key_length", width) + size("attention.value_length", width)
-    cell = size("block_count", 0) * size("attention.head_count_kv", heads) * per_head * 2
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(1, min(wanted, int(memory * _CACHE_SHARE) // max(cell * context, 1)))
-
-
 def _library() -> Any:
     """The binding, imported late: it loads llama.cpp."""
-    # OpenMP threads that spin without end slow everything down many times over as soon as another process wants a
-    # core; threads that sleep at once make an adapter twice as slow on quiet cores. A short spin has neither fault
-    # (bench/RESULTS.md). Read when the library is loaded: hence before the import, and a user's own choice stays.
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+    # Read when the library is loaded: hence before the import.
+    os.environ.update(openmp_waiting())
     import xllamacpp
 
     return xllamacpp
 
 
 def _start(
-    xllamacpp: Any, files: _Files, settings: EngineSettings, *, slots: int, context: int, key: str
+    xllamacpp: Any, files: ModelFiles, *, slots: int, context: int, threads: int, key: str
 ) -> tuple[Any, str]:
     params = xllamacpp.CommonParams()
     params.model.path = str(files.base)
     params.n_parallel = slots
     params.n_ctx = slots * context
     params.kv_unified = False
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings.threads or os.cpu_count() or 1
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     params.verbosity = -1
     # Prompts are rendered here. Without one of its own llama.cpp tries the file's template while it loads, with no
     # limit on time: one loop in a stranger's file and nothing ever answers.
@@ -398,8 +291,3 @@ def _by_letters(messages: Sequence[Message], choices: Sequence[str]) -> tuple[Me
     turns = list(messages)
     turns[last] = Message("user", letters_prompt(messages[last].content, choices))
     return tuple(turns)
-
-
-def _own_sampling(metadata: Mapping[str, Any]) -> dict[str, float]:
-    found = {ours: metadata.get(f"general.sampling.{theirs}") for theirs, ours in _SAMPLING.items()}
-    return {name: float(value) for name, value in found.items() if isinstance(value, int | float)}

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from hydrometer.canon import digest, digest_file
 from hydrometer.checkpoint.gguf import GgufHeader, read_header
 from hydrometer.engines.base import ClosingEngine, EngineSettings
-from hydrometer.engines.llamacpp import check_adapter
+from hydrometer.engines.llamacpp_files import check_adapter
+from hydrometer.engines.machine import openmp_waiting, processor_threads
 from hydrometer.engines.reading import Tokens, shares_weights
 from hydrometer.errors import EngineError, ModelError
 from hydrometer.provenance import ModelIdentity
@@ -114,7 +115,7 @@ class LlamaReader(ClosingEngine):
         self._model: int | None = model
         self._vocab = library.llama_model_get_vocab(model)
         self.context = min(settings.context or WINDOW, header.context_length or WINDOW)
-        self._threads = settings.threads or os.cpu_count() or 1
+        self._threads = settings.threads or processor_threads()
         params = library.llama_context_default_params()
         front = (ctypes.c_uint32 * 3).from_buffer(params)
         front[0], front[1], front[2] = self.context, self.context, min(_PIECE * 2, self.context)
@@ -249,8 +250,7 @@ class LlamaReader(ClosingEngine):
 
 def _library() -> tuple[Any, str]:
     """The library inside xllamacpp, with its functions declared, and its version."""
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # as the engine does, and for the same reason
+    os.environ.update(openmp_waiting())  # as the engine does, and for the same reason
     import xllamacpp
 
     version = f"xllamacpp {xllamacpp.__version__}"
