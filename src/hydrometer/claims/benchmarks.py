@@ -42,7 +42,7 @@ class Mention:
 
 
 BASE_WORDS = (
-    "base(?:line)?|original|plain|parent|vanilla|stock|basis(?:modell)?|ausgangsmodell|mod\u00e8le de base|modelo base"
+    "base(?:line)?|original|plain|parent|vanilla|stock|untouched|unmodified|undistilled|untuned|starting point|basis(?:modell)?|ausgangsmodell|mod\u00e8le de base|modelo base"
     "|\u57fa\u5ea7|\u57fa\u7840\u6a21\u578b|\u539f\u6a21\u578b"
 )
 """Words for the model that a distillation was made from, as a pattern."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -12,7 +13,7 @@ from markdown_it.token import Token
 
 from hydrometer.checkpoint.cards import listed, split_card
 from hydrometer.claims.benchmarks import find_mentions
-from hydrometer.claims.facts import licence_key, named_bases
+from hydrometer.claims.facts import licence_key, lineage_in, named_bases
 from hydrometer.claims.model import Card, Claim, ClaimKind, Unread
 from hydrometer.claims.names import SIZED, Names
 from hydrometer.claims.sentences import claims_in
@@ -39,7 +40,9 @@ def read_card(text: str, source: str) -> Card:
     # What is said of the model as a whole is claimed once, however often the text speaks of it.
     unique: dict[tuple[object, ...], Claim] = {}
     for claim in claims:
-        unique.setdefault(_identity(claim), claim)
+        known = unique.setdefault(_identity(claim), claim)
+        if claim.kind is ClaimKind.METHOD and known.value is None and claim.value is not None:
+            unique[_identity(claim)] = claim  # the mention that tells the rank stands
     return Card(source=source, claims=tuple(unique.values()), unread=tuple(reader.unread))
 
 
@@ -93,6 +96,7 @@ class _Reader:
         if heading:
             named = {mention.subject for mention in find_mentions(text) if mention.benchmark}
             self.heading = named.pop() if len(named) == 1 else ""
+            self.claims += [replace(claim, line=line, quote=text[:300]) for claim in lineage_in(text, self.names)]
         else:
             self.claims += claims_in(text, line, self.names, self.heading)
 
@@ -111,7 +115,7 @@ class _Reader:
             self.claims += claims_in(parser.text.strip(), line, self.names, self.heading)
 
     def _table(self, rows: list[list[str]], lines: list[int]) -> None:
-        claims, unread = claims_of_table(rows, lines, self.names, " ".join(self.context[-2:]), self.heading)
+        claims, unread = claims_of_table(rows, lines, self.names, " ".join(self.context[-2:]), self.heading, self.context[-1] if self.context else "")
         self.claims += claims
         self.unread += unread
         if claims or unread:
@@ -194,8 +198,8 @@ def _names(data: dict[str, Any], source: str, body: str) -> Names:
     """Names of both models: from the front matter, else from the title and from what the text says it was made from."""
     named = [str(_mapping(row).get("name") or "") for row in listed(data.get("model-index"))]
     title = _TITLE.search(body[:20_000])
-    called = SIZED.search(title["title"]) if title else None
-    student = (*named, source.rstrip("/").rpartition("/")[2], *([called.group()] if called else []))
+    called = re.match(rf"\W*(?P<name>{SIZED.pattern})", title["title"]) if title else None
+    student = (*named, source.rstrip("/").rpartition("/")[2], *([called["name"]] if called else []))
     bases = tuple(str(name).rpartition("/")[2] for name in listed(data.get("base_model"))) or named_bases(body[:200_000], student)
     return Names(student=tuple(name for name in student if name not in bases), base=bases)
 

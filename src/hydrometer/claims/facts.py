@@ -13,21 +13,27 @@ from hydrometer.claims.numbers import NUMBER, read_number
 _CONTEXT = (
     re.compile(rf"(?P<n>{NUMBER})\s?(?P<u>[kKM]?)[- ]?(?:tokens?)?[- ](?:of )?(?:native )?context\b"),
     re.compile(
-        rf"context(?: (?:length|window|size))?(?: of| is|:| up to| =)?\s*(?P<n>{NUMBER})\s?(?P<u>[kKM]?)\b(?:[- ]?tokens?)?", re.IGNORECASE
+        rf"(?:context(?: (?:length|window|size))?|\bwindow)(?: of| is|:| up to| =| stays at| remains(?: at)?|(?: is)? unchanged at)?\s*(?P<n>{NUMBER})\s?(?P<u>[kKM]?)\b(?:[- ]?tokens?)?", re.IGNORECASE
     ),
 )
 _DATA = re.compile(
-    rf"(?P<n>\d{{1,3}}(?:\.\d{{3}})+(?![\d.])|{NUMBER})\s?(?P<u>[kKM]?)\+?\s+(?:\w[\w./-]*[- ]){{0,4}}?(?:samples|examples|traces"
-    r"|trajectories|conversations|pairs|dialogues|dialogs|rows|instances|records|demonstrations|Beispielen?|exemples|ejemplos)\b",
+    rf"(?P<n>\d{{1,3}}(?:[. ]\d{{3}})+(?![\d.])|{NUMBER})\s?(?P<u>[kKM]?)\+?\s+(?:\w[\w./-]*[- ]){{0,4}}?(?:samples|examples|traces"
+    r"|trajectories|conversations|pairs|dialogues|dialogs|rows|instances|records|demonstrations|Beispielen?|exemples|ejemplos)\b"
+    rf"|\b(?:train\w*|distil\w*|tun(?:ed|ing))\b[^.;:]{{0,60}}?(?P<q>{NUMBER})\s?(?P<w>[kKM]?)\s+(?:[a-z][\w-]* ){{0,3}}?(?:answers|responses|replies"
+    r"|completions|solutions|problems|prompts|chains of thought)\b"
+    r"|\b(?:train(?:ed|ing)?|treinad\w*|entra\u00een\w*|fine-?tun\w+|SFT|affin\u00e9)\b[^.;:]{0,90}?\b(?:on|sur|em|auf|mit|with) (?:about |roughly |over |some |only |just )?"
+    rf"(?P<o>\d{{1,3}}(?: \d{{3}})+|{NUMBER})\s?(?P<v>[kKM]?)\s+(?P<what>(?:[a-z][\w-]*\s+){{0,2}}[a-z][\w-]*)"
+    rf"|(?P<m>{NUMBER})\s?(?:\u6761|\u4e2a\u6837\u672c|\u4efd)",
     re.IGNORECASE,
 )
+_NO_DATA = re.compile(r"epochs?|steps?|gpus?|nodes?|tokens?|hours?|days?|layers?|parameters?|bits?|shots?|languages?|domains?|x\b", re.IGNORECASE)
 _DATA_CUE = re.compile(
-    r"train|fine-?tun|distil|dataset|data\b|SFT|corpus|kept|heal|feinabstimm|entra\u00een|entrena|LoRA", re.IGNORECASE
+    r"train|tun(?:ed|ing)|fine-?tun|distil|dataset|data\b|SFT|corpus|kept|heal|feinabstimm|entra\u00een|entrena|LoRA|\u8bad\u7ec3|\u5fae\u8c03", re.IGNORECASE
 )
 _TESTED = re.compile(r"\b(?:evaluat|benchmark|test(?:ed|s)?\b|held[- ]out|measured|asked)", re.IGNORECASE)
 _DATASET = re.compile(r"(?<![\w/.:-])(?P<id>[A-Za-z\d][\w.-]{0,60}/[A-Za-z\d][\w.-]{1,90})(?![\w/])")
 _DATASET_CUE = re.compile(
-    r"\b(?:datasets?|training data|data(?: mix)?\b|corpus|traces|samples|trained on|fine-?tuned on|distilled from)\b", re.IGNORECASE
+    r"\b(?:datasets?|training data|data(?: mix)?\b|corpus|traces|samples|trained on|fine-?tuned on|distilled from|come from|comes from|drawn from|sourced from)\b", re.IGNORECASE
 )
 _METHOD = re.compile(
     r"\b(?P<m>QLoRA|LoRA|DoRA|full(?:[- ]parameter|[- ]weights?)? (?:fine-?tun(?:e|ing)|SFT)|GRPO|DPO|ORPO|KTO|SimPO|RLHF|PPO|SLERP|TIES"
@@ -38,9 +44,16 @@ _RIGHT_LETTERS = re.compile(r"TIES|DARE|PPO|KTO|slerp|SLERP|.*[^A-Za-z].*|.{5,}|
 """`ties` and `dare` are words unless they are written as names."""
 _LINEAGE = re.compile(
     r"\b(?:fine-?tun(?:e|ed|ing)(?: version)?(?: of| from)|distill?(?:ed|ation|s|ing)?\b[^.;\n]{0,80}? (?:in)?to|distilled version of"
-    r"|(?:variant|derivative|finetune|fine-?tune|LoRA|adapter|post-?train(?:ed|ing)?)(?: version)? (?:of|on|for|from)|trained on top of"
+    r"|(?:variant|derivative|finetune|fine-?tune|LoRA|adapter|post-?train(?:ed|ing)?)(?: version)? (?:of|on|for|from)|trained on top of|starts? as|started as"
     r"|(?:based|built|trained|starts?|started|initiali[sz]ed|derived)(?: directly)? (?:up)?(?:on|from)(?: top of)?|Feinabstimmung von"
-    r"|fine-?tun(?:e|ed|ing) on|base(?:[ -]model)?\s*[:=])\s*(?:the |a |an |our )?(?:\w+ ){0,2}?[`\"']?",
+    r"|fine-?tun(?:e|ed|ing)(?: of)? on|(?:the|our|its) (?:base|parent)(?: model)?(?: is|,)?|modelo base,?|(?:base|parent|source|foundation)(?:[ -]model)?\s*[:=\uff1a]|\u57fa\u4e8e|\u57fa\u5ea7\s*[:\uff1a])\s*"
+    r"(?:the |a |an |our )?(?:\w+ ){0,2}?[`\"'*\[]{0,4}",
+    re.IGNORECASE,
+)
+_MADE = re.compile(r"fine-?tun|distil|\btrained|LoRA|\badapter|\bSFT\b|affin\u00e9|entrena|treinad|feinabgestimmt|abliterat|\bheal", re.IGNORECASE)
+_NO_BASE = re.compile(
+    r"teacher|student|\b(?:traces|outputs?|samples|data|answers|replies) (?:of|from|by)|generated|synthesi[sz]ed|distill?(?:ed|ation)? (?:from|of)"
+    r"|judge|\bvs|versus|\bthan|against|compar|\blike|sister|sibling|reports?|scor|reach|unlike|also (?:have|see)|see also|other",
     re.IGNORECASE,
 )
 _LICENCE_NAMES: dict[str, str] = {
@@ -61,10 +74,10 @@ _LICENCE_NAMES: dict[str, str] = {
 _LICENCE_NAME = "|".join(f"(?P<l{i}>{words})" for i, words in enumerate(_LICENCE_NAMES.values()))
 _LICENCE = (
     re.compile(
-        rf"\b(?:licen[sc]ed?|Lizenz|licencia|terms)\b(?:\s+(?:is|as|under)|\s*[:=])?(?:\s+the)?\s*[:*`\"']*\s*(?:{_LICENCE_NAME})\b", re.IGNORECASE
+        rf"(?:\b(?:licen[sc]ed?|Lizenz|licencia|licen\u00e7a|terms)\b|\u8bb8\u53ef\u8bc1?|\u534f\u8bae)(?:\s+(?:is|as|under)|\s*[:=\uff1a])?(?:\s+the)?\s*[:*`\"']*\s*(?:{_LICENCE_NAME})\b", re.IGNORECASE
     ),
     re.compile(
-        rf"(?<![\w.-])(?:{_LICENCE_NAME})(?:[ -](?:community|open[- ]source))?[- ](?:licen[sc]ed?|Lizenz|terms of use)\b", re.IGNORECASE
+        rf"(?<![\w.-])(?:{_LICENCE_NAME})(?:[ -](?:community|open[- ]source))?[- ](?:licen[sc]ed?|Lizenz)\b", re.IGNORECASE
     ),
     re.compile(rf"\b(?:released|published|available|distributed|licensed) under (?:the |an? )?(?:{_LICENCE_NAME})\b", re.IGNORECASE),
 )
@@ -84,6 +97,12 @@ _AS_SETTING = re.compile(
 _QUANT_OF = re.compile(rf"^[\s\W]*(?:{_Q})(?:\s*(?:,|and|&|/|or)\s*(?:{_Q}))*\s+(?:of|quant\w*|GGUFs?|versions?|files?|weights)\b")
 
 
+def lineage_in(text: str, names: Names) -> Iterator[Claim]:
+    """Yield what a text says the model was made from; a heading may say so, and so may a sentence about intentions."""
+    yield from _lineage(text, names)
+    yield from _licence(text)
+
+
 def facts_in(sentence: str, names: Names, taken: list[tuple[int, int]]) -> Iterator[Claim]:
     """Yield the facts that a sentence states.
 
@@ -95,8 +114,7 @@ def facts_in(sentence: str, names: Names, taken: list[tuple[int, int]]) -> Itera
     yield from _context(sentence, taken)
     yield from _data(sentence, taken)
     yield from _methods(sentence, taken)
-    yield from _lineage(sentence, names)
-    yield from _licence(sentence)
+    yield from lineage_in(sentence, names)
     yield from _quantisation(sentence)
 
 
@@ -108,7 +126,7 @@ def named_bases(text: str, student: tuple[str, ...]) -> tuple[str, ...]:
         student: Names of the model itself.
     """
     names = Names(student=student)
-    found = [claim.subject.rpartition("/")[2] for line in text.splitlines() for claim in _lineage(line[:2000], names)]
+    found = [claim.subject.rpartition("/")[2] for line in re.sub(r"<[^<>]{0,200}>", "", text).splitlines() for claim in _lineage(line[:2000], names)]
     return tuple(dict.fromkeys(found))
 
 
@@ -124,7 +142,8 @@ def _context(sentence: str, taken: list[tuple[int, int]]) -> Iterator[Claim]:
     for pattern in _CONTEXT:
         for match in pattern.finditer(sentence):
             tokens = _scaled(match["n"], match["u"])
-            if tokens >= 512 and not any(start <= match.start("n") < end for start, end in taken):
+            trained = re.match(r"(?:\s+\w+){0,2}?\s+(?:during|in|for) training", sentence[match.end() :])
+            if tokens >= 512 and not trained and not any(start <= match.start("n") < end for start, end in taken):
                 taken.append(match.span())
                 yield Claim(kind=ClaimKind.CONTEXT, value=tokens)
 
@@ -133,10 +152,10 @@ def _data(sentence: str, taken: list[tuple[int, int]]) -> Iterator[Claim]:
     if _DATA_CUE.search(sentence):
         for match in _DATA.finditer(sentence):
             lead = sentence[max(0, match.start() - 40) : match.start()]
-            if _TESTED.search(lead) or any(mention.benchmark for mention in find_mentions(match.group())):
+            if _TESTED.search(lead) or (match["what"] and any(map(_NO_DATA.match, match["what"].split()))) or any(mention.benchmark for mention in find_mentions(match.group())):
                 continue
             taken.append(match.span())
-            yield Claim(kind=ClaimKind.DATA, value=_count(match["n"], match["u"]))
+            yield Claim(kind=ClaimKind.DATA, value=_count(match["n"] or match["q"] or match["o"] or match["m"], match["u"] or match["w"] or match["v"] or ""))
     if _DATASET_CUE.search(sentence):
         for match in _DATASET.finditer(sentence):
             near = sentence[max(0, match.start() - 60) : match.end() + 30]
@@ -153,15 +172,33 @@ def _methods(sentence: str, taken: list[tuple[int, int]]) -> Iterator[Claim]:
             continue
         seen.add(method)
         taken.append(match.span())
-        yield Claim(kind=ClaimKind.METHOD, subject=method, value=float(match["r"]) if match["r"] else None)
+        yield Claim(kind=ClaimKind.METHOD, subject=method, value=_rank(sentence, match))
+
+
+def _rank(sentence: str, method: re.Match[str]) -> float | None:
+    """The rank behind a method's name, or right before it: "rank-16 LoRA"."""
+    before = re.search(r"\br(?:ank)?\s*[-=: ]?\s*(?P<r>\d{1,4})[- ,]\s*$", sentence[: method.start()], re.IGNORECASE)
+    rank = method["r"] or (before["r"] if before else None)
+    return float(rank) if rank else None
 
 
 def _lineage(sentence: str, names: Names) -> Iterator[Claim]:
+    yield from _made_from(sentence, names)
     for match in _LINEAGE.finditer(sentence):
         named = SIZED.match(sentence, match.end())
         if named is None or sentence.startswith(("'s", "\u2019s"), named.end()) or names.named(named.group()) == STUDENT:
             continue
         yield Claim(kind=ClaimKind.LINEAGE, subject=named.group().rstrip(".")[:200])
+
+
+def _made_from(sentence: str, names: Names) -> Iterator[Claim]:
+    """The only known model in a sentence about training, unless the words before it make it the teacher or a rival."""
+    strangers = Names(student=names.student)
+    found = [match for match in SIZED.finditer(sentence) if strangers.other(match.group())]
+    if len(found) == 1 and _MADE.search(SIZED.sub("", sentence)) and not _NO_BASE.search(sentence[: found[0].start()]):
+        name = found[0].group().rstrip(".")
+        if not sentence.startswith(("'s", "\u2019s"), found[0].end()):
+            yield Claim(kind=ClaimKind.LINEAGE, subject=name[:200])
 
 
 def _licence(sentence: str) -> Iterator[Claim]:
@@ -188,6 +225,6 @@ def _scaled(number: str, unit: str) -> float:
 
 def _count(number: str, unit: str) -> float:
     """A number of samples: `4.200` of them are four thousand, for none is a fifth of one."""
-    if re.fullmatch(r"\d{1,3}(?:\.\d{3})+", number):
-        return _scaled(number.replace(".", ""), unit)
+    if re.fullmatch(r"\d{1,3}(?:[. ]\d{3})+", number):
+        return _scaled(re.sub(r"[. ]", "", number), unit)
     return _scaled(number, unit)

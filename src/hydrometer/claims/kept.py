@@ -10,16 +10,18 @@ from hydrometer.claims.model import STUDENT, Claim, ClaimKind
 from hydrometer.claims.names import BASE_NAMED, Names
 
 _KEPT = re.compile(
-    r"\b(?P<behind>(?:fully |completely )?(?:preserv\w+|retain\w*|maintain\w*|keep(?:s|ing)?|kept|inherits?))\b"
+    r"\b(?P<change>(?:no|without|zero) (?:any )?(?:\w+ )?(?:changes?|difference|drop|decline|decrease)s? (?:to|in|on|for)\b)"
+    r"|\b(?P<behind>(?:fully |completely )?(?:preserv\w+|retain\w*|maintain\w*|keep(?:s|ing)?|kept|inherits?)|leav(?:es?|ing)(?= [^.;]{3,80}? (?:untouched|intact|unchanged|unaffected)))\b"
     r"|\b(?P<loss>(?:without|no|zero) (?:any )?(?:\w+ )?(?:loss(?:es)?|losing|degradation|degrading|regressions?|catastrophic forgetting|sacrificing)"
     r"|(?:does|did) not (?:degrade|hurt|harm|lose))\b"
     r"|\b(?P<before>(?:remain\w*|stay\w*|(?:is|are|was|were)(?: left| still)?) (?:\w+ly )?(?:intact|unchanged|untouched|unaffected|the same|included|present)"
     r"|(?:did|does|do)(?: not|n't) (?:\w+ly )?(?:change|suffer|drop|regress)|works? (?:exactly |just )?(?:as|like) (?:in|with) (?:the )?(?:base|original)"
-    r"|(?:is|are) on par with (?:the )?(?:base|original))\b",
+    r"|(?:is|are) on par with (?:the )?(?:base|original)"
+    r"|(?:tower|encoder|projector|heads?|weights|layers?) (?:left )?(?:untouched|intact|unchanged|kept|preserved|included))\b",
     re.IGNORECASE,
 )
 _BETTER = re.compile(
-    r"\b(?:better|stronger|improv(?:ed|es|ing|ements?)|sharper|superior|outperform\w*|enhanc(?:ed|es|ing)|boost(?:s|ed)|surpass\w*|beats?"
+    r"\b(?:better|stronger|improv(?:ed|es|ing|ements?)|sharper|superior|outperform\w*|enhanc(?:ed|es|ing)|boost(?:s|ed)|surpass\w*|beats?|crush(?:es|ed)|outclass\w*"
     r"|more (?:capable|accurate|reliable|stable|robust|consistent)|state-of-the-art|(?:opus|claude|gpt|sonnet)[-\w. ]{0,6}[- ]level)\b",
     re.IGNORECASE,
 )
@@ -56,7 +58,8 @@ def words_in(sentence: str, mentions: list[Mention], names: Names) -> Iterator[C
             if kind is ClaimKind.KEPT or subject not in PARTS[1:]:
                 yield Claim(kind=kind, subject=subject)
         if not reached and not _is(match, "before") and BASE_NAMED.search(sentence[match.end() : match.end() + 60]):
-            yield Claim(kind=kind, subject="")
+            on = [m.subject for m in mentions if m.benchmark and match.end() <= m.start < end]
+            yield from (Claim(kind=kind, subject=subject) for subject in dict.fromkeys(on or [""]))
 
 
 def _reached(sentence: str, match: re.Match[str], capabilities: list[Mention], start: int, end: int) -> list[Mention]:

@@ -12,7 +12,7 @@ BASE_NAMED = re.compile(rf"\b(?:the )?(?:{BASE_WORDS})\b(?: model)?", re.IGNOREC
 _OURS = re.compile(
     r"\b(?:ours?|this model|this|distill\w*|fine-?tuned?|tuned|student|sft|score|accuracy|result|acc|value|pass@1)\b", re.IGNORECASE
 )
-SIZED = re.compile(r"(?<![\w/.-])(?:[\w.-]{1,60}/)?[A-Za-z][\w.]*(?:-[\w.]+){0,8}?-?[AE]?\d{1,4}(?:\.\d{1,3})?[BM](?![\w.]*[a-z\d])(?:-[A-Za-z\d][\w.]*){0,8}")
+SIZED = re.compile(r"(?<![\w/.-])(?:[\w.-]{1,60}/)?[A-Za-z][\w.]*(?:-[\w.]+){0,8}?-?[AE]?\d{1,4}(?:\.\d{1,3})?[BbM](?![\w.]*[a-z\d])(?:-[A-Za-z\d][\w.]*){0,8}")
 """A name of a model that holds its size, such as `Qwen3.6-35B-A3B`."""
 _FAMILY = re.compile(
     r"\b(?:Qwen|QwQ|Gemma|Llama|Mi[sx]tral|Ministral|Magistral|Phi-?\d|GLM-|Kimi|DeepSeek|MiniMax|gpt-oss|Nemotron|Granite|OLMo|Ornith)",
@@ -44,7 +44,7 @@ class Names:
             return BASE
         if _OURS.search(label) or any(n and (n.lower() in low or low in n.lower()) for n in self.student if len(low) > 3):
             return STUDENT
-        return label.strip("* `")
+        return STUDENT if _same_release(low, self.student) else label.strip("* `")
 
     def named(self, text: str) -> str:
         """Return whose name a piece of a sentence holds: `student`, `base`, another model's, `""` for none."""
@@ -65,6 +65,16 @@ class Names:
             if not any(low in name.lower() or name.lower() in low for name in (*self.student, *self.base) if len(name) > 3):
                 return found.group().strip()
         return ""
+
+
+def _same_release(label: str, names: tuple[str, ...]) -> bool:
+    """Whether a label is a shorter form of a name: `Tern v3` of `Tern-27B-v3`, but not `Tern v2`."""
+    said = re.findall(r"[a-z]+(?:\d+(?:\.\d+)*)?|\d+(?:\.\d+)*[a-z]?", label)
+    for name in names:
+        parts = re.findall(r"[a-z]+(?:\d+(?:\.\d+)*)?|\d+(?:\.\d+)*[a-z]?", name.lower())
+        if said and parts and len(said[0]) > 2 and said[0] == parts[0] and set(said) <= set(parts):
+            return True
+    return False
 
 
 def _is_longer(label: str, names: tuple[str, ...]) -> bool:

@@ -19,13 +19,14 @@ _UNIT = r"(?P<u>%|percent|x|\u00d7|times)"
 _N = rf"(?P<n>{NUMBER})\s?{_UNIT}"
 _WORDS = (
     r"(?:chains?[- ]of[- ]thought|CoT|think(?:ing)?|reasoning|traces?|tokens?|repl(?:y|ies)|responses?|answers?|outputs?|chains?"
-    r"|generations?|Antworten|Gedankeng\u00e4nge|r\u00e9ponses|respuestas)"
+    r"|generations?|completions?|Antworten|Gedankeng\u00e4nge|r\u00e9ponses|respuestas|respostas"
+    r"|(?:\u601d\u8003|\u63a8\u7406|\u56de\u7b54|\u8f93\u51fa)(?:\u957f\u5ea6|\u94fe)?)"
 )
 _LESS = (
     r"(?:reduced|reduction|down|cut|shorter|shortened|longer|fewer|less|drop\w*|f[ae]ll\w*|decreas\w*|shr[iu]nk\w*|trimmed|saved"
-    r"|smaller|lower|k\u00fcrzer|l\u00e4nger)"
+    r"|smaller|lower|k\u00fcrzer|l\u00e4nger|\u51cf\u5c11|\u7f29\u77ed|\u964d\u4f4e)"
 )
-_SHORTER = r"(?P<w>shorter|fewer|less|longer|more|k\u00fcrzer|l\u00e4nger|plus court\w*|m\u00e1s cort\w*)"
+_SHORTER = r"(?P<w>shorter|fewer|less|longer|more|k\u00fcrzer|l\u00e4nger|plus court\w*|mais curt\w*|m\u00e1s cort\w*)"
 _TIME = r"(?:latency|wall[- ]?(?:clock)?(?: time)?|response times?|time[- ]to[- ]answer|(?:inference|generation|running|run)[- ]?time)"
 _MORE = re.compile(r"longer|more|l\u00e4nger|increas|rise|rose|grew", re.IGNORECASE)
 
@@ -41,7 +42,7 @@ _PER_CORRECT = _compiled(
 _LENGTH = _compiled(
     rf"{_WORDS}\b[^.;,\d]{{0,40}}?{_N}\s*{_SHORTER}\b",
     rf"{_N}\s*{_SHORTER}\s+(?:\w+[- ]){{0,2}}?{_WORDS}\b",
-    rf"{_WORDS}\b[^.;,]{{0,40}}?(?P<w>{_LESS})\b[^.;,\d]{{0,20}}?{_N}",
+    rf"{_WORDS}(?:\b|(?=[\u4e00-\u9fff]))[^.;,]{{0,40}}?(?P<w>{_LESS})(?:\b|(?<=[\u4e00-\u9fff]))[^.;,\d]{{0,20}}?{_N}",
     rf"(?P<w>reduc\w+|cut\w*|sav\w+|shorten\w*|trim\w*)\b[^.;,]{{0,40}}?{_WORDS}\b[^.;,\d]{{0,25}}?(?:by )?{_N}",
     rf"{_WORDS} (?:length|usage|count|consumption)?\s*:?\s*(?P<n>[-\u2212]\d+(?:[.,]\d+)?)\s?(?P<u>%)(?P<w>)",
     rf"{_N}\s+(?P<w>reduction|decrease|cut)\s+in\s+(?:\w+[- ]){{0,2}}?{_WORDS}\b",
@@ -52,10 +53,15 @@ _COUNTED = _compiled(
     rf"{_WORDS}\b[^.;\d]{{0,40}}?(?P<a>{NUMBER})(?:\s+tokens)?\s*(?:->|\u2192)\s*(?P<b>{NUMBER})(?!\s?(?:%|percent|x\b))",
     rf"(?<![\w.])(?P<b>{NUMBER})\s+(?:\w+\s+)?(?:vs\.?|versus|against|instead of|rather than|compared (?:to|with))\s+(?P<a>{NUMBER})"
     rf"\s+(?:\w+[- ]){{0,2}}?{_WORDS}\b",
+    rf"{_WORDS}\b[^.;\d]{{0,40}}?(?P<b>{NUMBER})\s+(?:tokens\s+)?\(\s*(?:vs\.? )?(?:the )?(?:base|baseline|original)(?: model)?[ :=]*(?P<a>{NUMBER})",
     rf"{_WORDS}\b[^.;\d]{{0,40}}?(?P<b>{NUMBER})\s+(?:tokens\s+)?(?:vs\.?|versus|against|instead of|rather than|compared (?:to|with))"
     rf"\s+(?P<a>{NUMBER})(?!\s?(?:%|percent|x\b))",
 )
+_SHARE = _compiled(
+    rf"(?P<n>{NUMBER})\s?%\s+of\s+(?:its|the (?:base|original)(?: model)?(?:'s|\u2019s)?)\s+(?:\w+ )?(?:tokens?|length|thinking|budget)\b"
+)
 _FRACTION = _compiled(
+    rf"{_F} (?:of )?the (?:words|length)\b(?P<w>)",
     rf"{_F} (?:of )?(?:as many |(?:the|its) )?(?:(?:base|original)(?: model)?(?:'s)? )?(?:\w+[- ]){{0,2}}?{_WORDS}\b(?P<w>)",
     rf"{_WORDS}\b[^.;,\d]{{0,40}}?(?P<w>{_LESS})\b[^.;,\d]{{0,20}}?\bby (?:about |roughly |nearly |almost )?{_F}",
     rf"(?P<w>reduc\w+|cut\w*|shorten\w*)\b[^.;,\d]{{0,40}}?{_WORDS}\b[^.;,\d]{{0,25}}?\b(?:by|in) (?:about |roughly |nearly |almost )?{_F}",
@@ -75,6 +81,10 @@ _SPEED_COUNTED = _compiled(
     rf"\bfrom\s+(?P<a>{NUMBER})(?:\s?(?:tok(?:ens?)?/s(?:ec)?|t/s|tps))?\s+to\s+(?P<b>{NUMBER})\s?(?:tok(?:ens?)?/s(?:ec)?|t/s|tps|tokens per second)\b",
     rf"(?<![\w.])(?P<a>{NUMBER})(?:\s?(?:tok(?:ens?)?/s(?:ec)?|t/s|tps))?\s*(?:->|\u2192)\s*(?P<b>{NUMBER})\s?(?:tok(?:ens?)?/s(?:ec)?|t/s|tps)\b",
 )
+_TIME_COUNTED = _compiled(
+    rf"{_TIME}\b[^.;]{{0,60}}?\bfrom\s+(?P<b>{NUMBER})\s?(?:m?s|sec\w*|min\w*)\s+to\s+(?P<a>{NUMBER})\s?(?:m?s|sec\w*|min\w*)\b",
+)
+_TIME_LEFT = _compiled(rf"\b(?:in|takes?|needs?|within)\b[^.;,\d]{{0,20}}?\b{_F} (?:of )?the time\b")
 _TIME_CUT = _compiled(
     rf"{_TIME}\b[^.;,\d]{{0,25}}?(?:{_LESS})\b[^.;,\d]{{0,15}}?(?:\bby (?:about |roughly )?{_F}|{_N})",
     rf"(?:{_N}|{_F}) (?:lower|less|shorter) {_TIME}\b",
@@ -94,6 +104,9 @@ def ratios_in(sentence: str, taken: list[tuple[int, int]]) -> Iterator[Claim]:
     """
     readers = (
         (_PER_CORRECT, ClaimKind.LENGTH, PER_CORRECT, _per_correct),
+        (_SHARE, ClaimKind.LENGTH, REPLY_LENGTH, lambda match: read_number(match["n"])[0] / 100),
+        (_TIME_COUNTED, ClaimKind.SPEED, SPEED, _clocked),
+        (_TIME_LEFT, ClaimKind.SPEED, SPEED, lambda match: 1.0 / _share(match["f"])),
         (_TIME_CUT, ClaimKind.SPEED, SPEED, _time),
         (_SPEED_COUNTED, ClaimKind.SPEED, SPEED, _counted),
         (_LENGTH, ClaimKind.LENGTH, REPLY_LENGTH, _length),
@@ -156,10 +169,15 @@ def _per_correct(match: re.Match[str]) -> float | None:
     return 1.0 / more if more else None
 
 
+def _clocked(match: re.Match[str]) -> float | None:
+    before, after = read_number(match["b"])[0], read_number(match["a"])[0]
+    return before / after if before > 0 and after > 0 else None
+
+
 def _counted(match: re.Match[str]) -> float | None:
     """Two counts of tokens, or two speeds; small or signed ones are something else, such as temperatures or points."""
-    before, after = read_number(match["a"])[0], read_number(match["b"])[0]
-    return after / before if before >= 10 and after > 0 else None
+    (before, decimals), (after, _) = read_number(match["a"]), read_number(match["b"])
+    return after / before if before >= 10 and after > 0 and (not decimals or "/s" in match.group()) else None
 
 
 def _fraction(match: re.Match[str]) -> float | None:

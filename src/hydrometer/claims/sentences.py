@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from hydrometer.claims.benchmarks import PARTS, Mention, find_mentions
-from hydrometer.claims.facts import facts_in
+from hydrometer.claims.benchmarks import BASE_WORDS, PARTS, Mention, find_mentions
+from hydrometer.claims.facts import facts_in, lineage_in
 from hydrometer.claims.kept import words_in
 from hydrometer.claims.model import BASE, STUDENT, Claim, ClaimKind
 from hydrometer.claims.names import BASE_NAMED, Names
@@ -23,7 +23,7 @@ _LONGEST = 1000
 
 _SPLIT = re.compile(
     r"(?<=[.!?;])(?<!\bvs\.)(?<!\bca\.)(?<!\bcf\.)(?<!e\.g\.)(?<!i\.e\.)(?<!approx\.)\s+(?=[A-Z\d*+\u2212\"'(-])"
-    r"|\n*\f\s*|\n{2,}|(?<=[.!?;:])\n+|(?<!.{60})\n(?![a-z(])"
+    r"|(?<=[\u3002\uff01])|\n*\f\s*|\n{2,}|(?<=[.!?;:])\n+|(?<!.{60})\n(?![a-z(])"
 )
 """Ends of sentences. A line of 60 characters that ends without a stop goes on in the next one, a shorter one is an item of its own."""
 _WISH = re.compile(
@@ -47,15 +47,17 @@ _FROM_TO = re.compile(
     re.IGNORECASE,
 )
 _VERSUS = re.compile(
-    rf"(?P<a>{NUMBER})\s?%?\s*(?:\(\s*(?:base|baseline|original|before)\b[ :=]*|vs\.?\s+|versus\s+|against\s+)(?P<b>{NUMBER})\s?%?", re.IGNORECASE
+    rf"(?<![\w.])(?P<a>{NUMBER})\s?%?\s*(?:\(\s*(?:the |its )?(?:{BASE_WORDS}|before)\b(?: model)?[ :=]*|vs\.?\s+|versus\s+|against\s+|instead of\s+|rather than\s+|(?:up |down )?from\s+)(?P<b>{NUMBER})\s?%?", re.IGNORECASE
 )
 _ITEM = re.compile(r"^[\W_]*(?P<label>[^:=|\n]{1,60}?)[\s*_`]*[:=]\s*[*_`]*(?P<n>\d{1,3}(?:[.,]\d{1,4})?)\s?(?P<u>%?)[\s*_`]*(?:\(.{0,80}\))?[\W_]*$")
 """An item of a list that is nothing but a name and a number."""
 _NOBODY = Names()
 _REACHED = re.compile(r"\b(?:scor\w+|reach\w*|achiev\w*|gets?|obtain\w*|attain\w*)\s*$", re.IGNORECASE)
-_CLAUSES = (",", ";", " vs", " against", " versus", " compared", " while ", " whereas ", " than ")
+_CLAUSES = (",", ";", "\uff0c", "\uff1b", " vs", " against", " versus", " compared", " while ", " whereas ", " than ")
 _RIGHT_BEFORE = re.compile(r"(?P<who>[^\s,;()][^,;()]{0,50}?)\s*[(:=]\s*[*_`]*$")
-_RIGHT_BEHIND = re.compile(r"[\s)%]*(?:\(|for |of |by )\s*(?P<who>[^,;):=]{1,40}+)(?!\s*[:=])", re.IGNORECASE)
+_RIGHT_BEHIND = re.compile(r"[\s)%]*(?:\(|for |of |by )\s*(?P<who>[^,;):=\d]{1,40}+(?:\d[^,;):=\s]*)?)(?!\s*[:=\d])", re.IGNORECASE)
+_SHARE_OF = re.compile(r"\s*of (?:the |its |their )", re.IGNORECASE)
+"""What follows a percentage that is a share of something else than items."""
 _REPORTS = re.compile(r"\b(?:reports?|scores?|reach(?:es)?|gets?|achieves?|attains?|is at|stands at|manages|has)\b", re.IGNORECASE)
 
 
@@ -73,9 +75,10 @@ def claims_in(text: str, line: int, names: Names = _NOBODY, heading: str = "") -
     last = ""
     for start, sentence in _sentences(text):
         if _WISH.search(sentence):
-            continue
-        claims = list(_of_sentence(sentence, names)) or list(_of_label(sentence, heading, names))
-        claims = claims or list(_of_reference(sentence, last, names))
+            claims = list(lineage_in(sentence, names))
+        else:
+            claims = list(_of_sentence(sentence, names)) or list(_of_label(sentence, heading, names))
+            claims = claims or list(_of_reference(sentence, last, names))
         settings = find_settings(sentence)
         here = line + text.count("\n", 0, start)
         quote = " ".join(sentence.split())[:300]
@@ -103,7 +106,9 @@ def _of_sentence(sentence: str, names: Names) -> Iterator[Claim]:
     mentions = find_mentions(sentence)
     counted = list(_counted(sentence, mentions, taken, names))
     yield from counted
-    numbers = [q for q in find_quantities(sentence) if not q.other and not _within(q, taken)]
+    numbers = [
+        q for q in find_quantities(sentence) if not (q.other or _within(q, taken) or _SHARE_OF.match(sentence, q.end))
+    ]
     scored = list(_numbers(sentence, mentions, numbers, names))
     yield from scored
     # "better" beside the number of the same thing is said by the number.
@@ -144,9 +149,12 @@ def _numbers(sentence: str, mentions: list[Mention], numbers: list[Quantity], na
         mention = _nearest(start, end, mentions, sentence)
         if mention is None or mention.subject in PARTS:
             continue
-        for written, of in sides:
-            value, digits = read_number(written)
-            if 0 <= value <= 100:
+        read = {of: read_number(written) for written, of in sides}
+        if not mention.benchmark and max(value for value, _ in read.values()) <= 100:
+            change = (read[STUDENT][0] - read[BASE][0]) / 100
+            yield Claim(kind=ClaimKind.DIFFERENCE, subject=mention.subject, value=change, digits=read[STUDENT][1])
+        for of, (value, digits) in read.items():
+            if 0 <= value <= 100 and mention.benchmark:
                 yield Claim(kind=ClaimKind.SCORE, subject=mention.subject, value=value / 100, digits=digits, of=of)
         used |= {q.start for q in numbers if start <= q.start < end}
     for number in numbers:
@@ -246,6 +254,12 @@ def _plain(sentence: str, mention: Mention, number: Quantity) -> bool:
     """Whether a number without a unit stands beside its benchmark as a score does: `MMLU: 84.5`, `84.5 on MMLU`."""
     if number.value < 1 and not number.digits:
         return False
+    if number.start >= mention.end and re.search(r"\d\s?(?:points|pts|pp|%)\s+to\s*$", sentence[: number.start]):
+        return True
+    if not number.digits and re.fullmatch(r"\s*", sentence[number.end : mention.start]) and mention.start >= number.end:
+        return False  # "30 SWE-bench tasks"
+    if number.start >= mention.end and re.fullmatch(r",?\s*(?:up|down) from\s+", sentence[max(mention.end, number.start - 12) : number.start]):
+        return True
     gap = sentence[mention.end : number.start] if number.start >= mention.end else sentence[number.end : mention.start]
     return bool(re.fullmatch(r"[\s:=|*_`()~-]*(?:(?:on|of|at|is|sur|auf|score[sd]?|reache[sd]|from|to|accuracy|unchanged|flat|stay(?:s|ed)|remain(?:s|ed))\s*)*[\s*_`(~]*(?:the )?", gap))
 
@@ -255,6 +269,8 @@ def _owner(sentence: str, number: Quantity, mention: Mention, names: Names) -> s
     lead, near = sentence[max(0, number.start - 60) : number.start], sentence[number.end : number.end + 50]
     if re.search(rf"{BASE_NAMED.pattern}\s*$", lead, re.IGNORECASE):
         return BASE
+    if re.search(r"(?:\bthis model|\bours|\u672c\u6a21\u578b)\s*[:\uff1a]?\s*$", lead, re.IGNORECASE):
+        return STUDENT
     if named := _RIGHT_BEFORE.search(lead):
         who = names.named(named["who"])
         if who:
@@ -274,4 +290,11 @@ def _owner(sentence: str, number: Quantity, mention: Mention, names: Names) -> s
         r"(?:vs|than|against|over|compared (?:to|with)|below|above|behind)\b.*$", clause[: clause.find(str(int(number.value)))]
     ):
         return STUDENT
-    return who or STUDENT
+    return who or _subject(sentence, number, names)
+
+
+def _subject(sentence: str, number: Quantity, names: Names) -> str:
+    """Whose a number is that its own clause does not say: the model that the sentence begins with, up to its first number."""
+    first = next((q.start for q in find_quantities(sentence) if q.digits or q.unit), number.start)
+    start = re.split(r"\b(?:vs|than|against|over|compared|from|of|with|to|like|on top)\b", sentence[: min(first, 80)])[0]
+    return names.named(start) or STUDENT

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from hydrometer.claims.benchmarks import find_mentions
 from hydrometer.claims.model import BASE, STUDENT, Claim, ClaimKind, Unread
-from hydrometer.claims.names import Names
+from hydrometer.claims.names import SIZED, Names
 from hydrometer.claims.numbers import NUMBER, find_quantities, read_number
 from hydrometer.claims.ratios import REPLY_LENGTH
 from hydrometer.claims.settings import find_settings
@@ -31,7 +31,7 @@ _NO_LENGTH = re.compile(r"/s|per second|max|context|window|budget|limit|price|co
 
 
 def claims_of_table(
-    rows: Sequence[Sequence[str]], lines: Sequence[int], names: Names, context: str = "", heading: str = ""
+    rows: Sequence[Sequence[str]], lines: Sequence[int], names: Names, context: str = "", heading: str = "", title: str = ""
 ) -> tuple[list[Claim], list[Unread]]:
     """Return the claims of a table.
 
@@ -40,6 +40,7 @@ def claims_of_table(
         lines: Line of the card of each row.
         names: Names of the two models.
         context: Heading and paragraph before it, which may say how it was measured.
+        title: Paragraph right above it: the table of a harness stands below the name of its model.
         heading: Key of the only benchmark that the heading names, `""` for none: what a table of models is about.
     """
     if len(rows) < 2:
@@ -52,6 +53,7 @@ def claims_of_table(
     claims: list[Claim] = []
     unread: list[Unread] = []
     around = find_settings(context)
+    titled = _title_owner(title, names)
     above = ""
     for row, line in zip(rows[1:], lines[1:], strict=True):
         quote = " | ".join(row)[:300]
@@ -62,6 +64,8 @@ def claims_of_table(
         above = row[0] or above
         for head, label, subject, text in _cells(rows[0], above, row, heading, down=down, across=across):
             found = _cell(text, subject, head, names)
+            if titled and not isinstance(found, str) and _MEASURE.search(head):
+                found = tuple(replace(one, of=titled) for one in found)
             if isinstance(found, str):
                 if found:
                     unread.append(Unread(line=line, quote=quote, reason=found))
@@ -69,6 +73,11 @@ def claims_of_table(
             own = {**find_settings(f"{head} ; {label} ; {text}"), **_named_settings(rows[0], row)}
             claims += [replace(one, settings={**around, **own, **one.settings}, line=line, quote=quote) for one in found]
     return [*claims, *lengths], unread
+
+
+def _title_owner(title: str, names: Names) -> str:
+    named = SIZED.fullmatch(title.strip("*:_` \n"))
+    return names.owner(named.group()) if named else ""
 
 
 def _cells(
