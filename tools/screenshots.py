@@ -35,7 +35,11 @@ LIMIT = 300_000
 
 def main() -> int:
     """Take every picture and print what was taken."""
-    result = load_report(Path(sys.argv[1]))
+    folders = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
+    if len(folders) != 1:
+        print((__doc__ or "").split("\n\n")[1].strip(), file=sys.stderr)
+        return 2
+    result = load_report(Path(folders[0]))
     IMAGES.mkdir(exist_ok=True)
     path = shutil.which("chromium") or shutil.which("google-chrome")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:

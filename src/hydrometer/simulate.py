@@ -31,6 +31,7 @@ SETTLED_RIGHT = 0.7
 """Share right among the items on which the models agree; it changes no verdict while nothing is missing."""
 
 _SCORES_AT_ONCE = 400_000
+_MOST, _MOST_DRAWN = 10_000_000, 20_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +77,10 @@ class World:
             UsageError: With what is wrong and the cure.
         """
         for name in ("worlds", "items", "capabilities", "cluster_size", "samples"):
-            if getattr(self, name) < 1:
-                _refuse(f"{name.replace('_', ' ')} {getattr(self, name)}: must be 1 or more")
+            if not 1 <= getattr(self, name) <= _MOST:
+                _refuse(f"{name.replace('_', ' ')} {getattr(self, name)}: must be 1 or more, at most {_MOST:,}")
+        if self.items * self.capabilities > _MOST_DRAWN:
+            _refuse(f"{self.items:,} items of {self.capabilities:,} capabilities: at most {_MOST_DRAWN:,} together")
         for name, most in (("discordance", 1.0), ("icc", 1.0), ("missing", 0.99)):
             if not 0.0 <= getattr(self, name) <= most:
                 _refuse(f"{name} {getattr(self, name)}: must be a share from 0 to {most:g}")

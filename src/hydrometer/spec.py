@@ -22,6 +22,9 @@ class SamplingPolicy(StrEnum):
     VENDOR = "vendor"
 
 
+_MOST_ITEMS, _MOST_TOKENS = 1_000_000, 2**31 - 1
+
+
 class TemplatePolicy(StrEnum):
     """Whose chat template renders the requests: each model's own, or one model's for both.
 
@@ -162,9 +165,10 @@ class AuditSpec:
         if not 0.0 < self.alpha <= 0.5:
             msg = f"alpha == {self.alpha}, must lie in (0, 0.5]"
             raise UsageError(msg)
-        if self.items < 0 or self.max_tokens < 0:
-            msg = f"items == {self.items} and max_tokens == {self.max_tokens}, must not be negative"
-            raise UsageError(msg)
+        for name, most in (("items", _MOST_ITEMS), ("max_tokens", _MOST_TOKENS)):
+            if not 0 <= getattr(self, name) <= most:
+                msg = f"{name} == {getattr(self, name)}, must lie from 0 (the task's own) to {most:,}"
+                raise UsageError(msg)
         unknown = sorted(set(self.allow) - set(ALLOWABLE))
         if unknown:
             msg = f"cannot allow {', '.join(unknown)}: known differences are {', '.join(ALLOWABLE)}"

@@ -144,6 +144,12 @@ def test_an_audit_is_kept_whole_once_and_never_replaced(database: Database) -> N
     assert database.find({}).total == 1
 
 
+@pytest.mark.parametrize("name", ["", "  ", "a\x1b[31m"])
+def test_a_token_needs_a_name_that_can_be_shown(database: Database, name: str) -> None:
+    with pytest.raises(UsageError, match="is no name for a writer"):
+        database.new_token(name)
+
+
 def test_tokens_are_kept_as_digests(database: Database) -> None:
     token = database.new_token("ann")
     assert database.writer(token) == "ann"

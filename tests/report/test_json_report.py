@@ -85,7 +85,7 @@ def test_a_failed_write_leaves_the_old_report(tmp_path: Path, monkeypatch: pytes
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(EvidenceError, match="No space left on device; choose another --out"):
+    with pytest.raises(EvidenceError, match="No space left on device; choose another place"):
         write(sample.sample(seconds=1.0), tmp_path)
     assert path.read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["report.html", "report.json"]

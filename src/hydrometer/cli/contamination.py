@@ -39,6 +39,9 @@ def contamination(
     from hydrometer.report.contamination_text import print_inflation, print_overlap
     from hydrometer.verify import load_report
 
+    if data and not all(map(str.strip, map(str, data))):
+        msg = "--data is empty: give a file, a folder ('.' for this one) or the hub id of a data set"
+        raise UsageError(msg)
     if not data and not fresh:
         msg = "nothing to compare with: give --data FILE (training data), --fresh AUDIT (another seed), or both"
         raise UsageError(msg)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self, runtime_checkable
 
+from hydrometer.errors import UsageError
 from hydrometer.items import Message, Request, raw_texts
 from hydrometer.outcomes import Completion, Finish
 from hydrometer.provenance import ModelIdentity
@@ -76,6 +77,26 @@ class EngineSettings:
     chat_template: str = ""
     folder: str = ""
     cluster: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no engine can be opened with: some libraries wait for ever instead of saying so.
+
+        Raises:
+            UsageError: A number out of its range.
+        """
+        for name, (least, most) in _RANGES.items():
+            value = getattr(self, name)
+            if not least <= value <= most:
+                default = "" if least else ", 0 for the default"
+                msg = f"--{name} {value}: must lie from {least:,} to {most:,}{default}"
+                raise UsageError(msg)
+        if not 0.0 < self.timeout <= _LONGEST:
+            msg = f"--timeout {self.timeout:g}: must be above 0 seconds and at most {_LONGEST:,}"
+            raise UsageError(msg)
+
+
+_RANGES = {"threads": (0, 4096), "slots": (0, 4096), "context": (0, 2**31 - 1), "concurrency": (1, 65_536)}
+_LONGEST = 10_000_000
 
 
 @runtime_checkable

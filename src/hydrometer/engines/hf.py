@@ -218,9 +218,11 @@ class HfEngine(ClosingEngine):
 
     def close(self) -> None:
         """Free the model; calling it twice is harmless."""
-        self._loaded = self._network = None
-        gc.collect()
-        free_memory()
+        loaded, self._loaded, self._network = self._loaded, None, None
+        if loaded is not None:
+            del loaded
+            gc.collect()
+            free_memory()
 
     def _opened(self) -> tuple[Loaded, Network]:
         if self._loaded is None or self._network is None:

@@ -186,8 +186,11 @@ class Database:
         """Make a token for a writer; only its digest is kept, so it is shown this once.
 
         Raises:
-            UsageError: The name is taken.
+            UsageError: The name is taken, or no name at all.
         """
+        if not name.strip() or not name.isprintable():
+            msg = f"{name!r} is no name for a writer: it is shown beside what is uploaded, so give letters or figures"
+            raise UsageError(msg)
         token = f"hm_{secrets.token_urlsafe(32)}"
         row = {"digest": _hashed(token), "name": name, "created": datetime.now(UTC).isoformat(timespec="seconds")}
         try:

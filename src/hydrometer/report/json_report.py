@@ -124,7 +124,7 @@ def write_file(path: Path, content: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace(path, content)
     except OSError as error:
-        msg = f"cannot write into {path.parent}: {error.strerror or error}; choose another --out"
+        msg = f"cannot write {path}: {error.strerror or error}; choose another place"
         raise EvidenceError(msg) from error
     return path
 
