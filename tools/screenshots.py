@@ -1,9 +1,10 @@
-"""Take the pictures of docs/images from a finished audit and from one that runs.
+"""Take the pictures of docs/images from a finished audit, from one that runs, and from a registry.
 
     python tools/screenshots.py AUDIT [--no-live]
 
 AUDIT is the folder of an audit, such as the one of `make demo`. The live page is that of a short audit of the bundled
-pair. Needs playwright and a Chromium on this machine. Look at every picture before it is committed.
+pair. The registry holds that audit and invented ones, with names that say so: a picture must not judge a model that
+nobody audited. Needs playwright and a Chromium on this machine. Look at every picture before it is committed.
 """
 
 from __future__ import annotations
@@ -21,15 +22,21 @@ from typing import Any
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "src"))
+sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests" / "registry")]
 
+from many import keep, made  # noqa: E402
+
+from hydrometer.registry.naming import slug  # noqa: E402
+from hydrometer.registry.site import build_site  # noqa: E402
 from hydrometer.report.json_report import write  # noqa: E402
+from hydrometer.report.names import model_name  # noqa: E402
+from hydrometer.result import AuditResult, Verdict  # noqa: E402
 from hydrometer.verify import load_report  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 WAIT_FOR = ".sight circle"
 """The first interval, some minutes after the start; `.reply` comes within seconds."""
-LIMIT = 300_000
+LIMIT = 500_000
 """Most bytes of all pictures together."""
 
 
@@ -46,6 +53,7 @@ def main() -> int:
         page = write(result, Path(folder))[1].as_uri()
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         report(browser, page)
+        registry(browser, Path(folder), result)
         if "--no-live" not in sys.argv:
             live(browser, Path(folder))
         browser.close()
@@ -70,6 +78,32 @@ def report(browser: Browser, address: str) -> None:
         save(page, "items", top=top_of(page, "#items"), height=760)
     with opened(browser, address, 390, 844, scheme="dark") as page:
         save(page, "phone", height=844)
+
+
+def registry(browser: Browser, folder: Path, result: AuditResult) -> None:
+    """Pictures of a registry: its list, what fits into memory, a base, a model."""
+    write(result, folder / "audits" / "real")
+    verdicts = (Verdict.WORSE, Verdict.EQUIVALENT, Verdict.NOT_ENOUGH, Verdict.BETTER)
+    for number in range(14):
+        size = (4, 9, 27)[number % 3]
+        weights = ("Q4_K_M", 0.6) if number % 2 else ("Q8_0", 1.1)
+        audit = made(
+            f"invented-distillation-{number + 1}-{size}b.{weights[0]}",
+            f"invented-base-{size}b.{weights[0]}",
+            verdict=verdicts[number % 4],
+            parameters=str(size * 10**9),
+            size=str(round(size * weights[1] * 1e9)),
+            quantisation=weights[0],
+            family="invented",
+            created=f"2026-11-{number + 1:02d}T00:00:00+00:00",
+        )
+        keep(audit, folder / "audits" / str(number))
+    build_site(folder / "audits", folder / "site")
+    model = slug(model_name(result.student.identity.label))
+    views = {"registry": "index.html", "memory": "memory.html", "base": f"bases/{slug('invented-base-9b')}.html"}
+    for name, path in {**views, "model": f"models/{model}.html"}.items():
+        with opened(browser, (folder / "site" / path).as_uri(), 1200, 900) as page:
+            save(page, name, height=min(760.0, float(page.evaluate("document.body.offsetHeight"))))
 
 
 def top_of(page: Page, part: str) -> float:
@@ -110,7 +144,7 @@ def save(page: Page, name: str, *, height: float, top: float = 0.0) -> None:
         "Page.captureScreenshot",
         {
             "format": "webp",
-            "quality": 82,
+            "quality": 78,
             "captureBeyondViewport": True,
             "clip": {"x": 0, "y": top, "width": width, "height": height, "scale": 1},
         },

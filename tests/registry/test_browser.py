@@ -119,6 +119,22 @@ def test_what_fits_into_memory(page: Any, site: Path) -> None:
     assert set(page.locator("#audits tbody td:nth-child(3)").all_inner_texts()) == {"the plain base"}
 
 
+@pytest.mark.parametrize("name", ["index.html", "memory.html"])
+def test_the_script_writes_the_rows_that_stand_there_without_it(chromium: Any, page: Any, site: Path, name: str) -> None:
+    bare = chromium.new_context(java_script_enabled=False, viewport={"width": 1100, "height": 800})
+    still = bare.new_page()
+    still.goto((site / name).as_uri())
+    rows = "#audits tbody tr:nth-child(-n + 20)"
+    open_index(page, site, name)
+    page.fill("[name=memory]", "1000") if name == "memory.html" else None
+    drawn = page.locator(rows).all_text_contents()
+    assert any("▼ instruction following: worse" in row for row in drawn)
+    assert drawn == still.locator(rows).all_text_contents()
+    # A link that only its colour shows is none to many readers.
+    assert page.evaluate("getComputedStyle(document.querySelector('#audits td a bdi')).display") == "inline"
+    bare.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1100, 390])
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(

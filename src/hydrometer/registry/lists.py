@@ -24,6 +24,8 @@ SIZES = (
 """Groups of parameter counts: label, above, up to."""
 
 VERDICTS = tuple(Verdict)
+NAMED = (Verdict.WORSE, Verdict.BETTER)
+"""Verdicts whose capabilities a list names."""
 RUNS = {
     "student": "the distillation",
     "base": "the plain base",
@@ -37,7 +39,11 @@ _LETTERS = dict(zip(VERDICTS, "bwenx", strict=True))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One audit in a list."""
+    """One audit in a list.
+
+    Attributes:
+        chips: The capabilities in few words: those that are worse or better by name, the others as a count per verdict.
+    """
 
     entry: Entry
     badge: Badge
@@ -74,10 +80,18 @@ def row_of(entry: Entry) -> Row:
         tokens=f"x{tokens.ratio:.2f}" if tokens else words.NONE,
         run=run_words(entry),
         date=entry.created[:10],
-        chips=tuple((row.name, BADGES[row.verdict]) for row in entry.capabilities),
+        chips=_chips(entry),
         model_page=f"models/{slug(entry.student.name)}.html",
         base_page=f"bases/{slug(entry.base.name)}.html",
     )
+
+
+def _chips(entry: Entry) -> tuple[tuple[str, Badge], ...]:
+    """Lost ones first: they are what a reader looks for. `registry.js` does the same."""
+    named = [(row.name, BADGES[v]) for v in NAMED for row in entry.capabilities if row.verdict is v]
+    rest = [v for v in VERDICTS if v not in NAMED]
+    counts = [(sum(row.verdict is v for row in entry.capabilities), BADGES[v]) for v in rest]
+    return (*named, *((str(count), badge) for count, badge in counts if count))
 
 
 def run_words(entry: Entry) -> str:

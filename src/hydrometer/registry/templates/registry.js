@@ -35,14 +35,28 @@
     node.append(make("bdi", text));
     return node;
   };
-  const mark = (tag, letter, label) => {
+  const mark = (tag, letter, text) => {
     const [, kind, symbol, word] = data.verdicts[letter];
-    const node = make(tag, undefined, label ? kind : `badge ${kind}`);
+    const node = make(tag, undefined, text ? kind : `badge ${kind}`);
     const sign = make("span", symbol);
     sign.setAttribute("aria-hidden", "true");
-    node.append(sign, label ? make("span", `${label}: ${word}`, "unseen") : ` ${word}`);
-    if (label) node.title = `${label}: ${word}`;
+    node.append(sign, ` ${text ?? word}`);
+    if (text) {
+      node.append(make("span", `: ${word}`, "unseen"));
+      node.title = `${text}: ${word}`;
+    }
     return node;
+  };
+  // Capabilities that are worse or better by name, the others as a count per verdict.
+  const named = ["worse", "better"].map((kind) => Object.keys(data.verdicts).find((letter) => data.verdicts[letter][0] === kind));
+  const chips = (caps) => {
+    const list = make("ul", undefined, "chips");
+    for (const letter of named) [...caps].forEach((own, n) => own === letter && list.append(mark("li", letter, data.capabilities[n])));
+    for (const letter of Object.keys(data.verdicts)) {
+      const count = [...caps].filter((own) => own === letter).length;
+      if (count && !named.includes(letter)) list.append(mark("li", letter, String(count)));
+    }
+    return list;
   };
   const row = (audit) => {
     const line = make("tr");
@@ -56,15 +70,13 @@
     cell(link(`bases/${audit.basePage}.html`, audit.base));
     if (memory) cell(audit.run);
     cell(mark("span", audit.verdict));
-    const chips = make("ul", undefined, "chips");
-    [...audit.caps].forEach((letter, n) => letter !== "-" && chips.append(mark("li", letter, data.capabilities[n])));
-    cell(chips);
+    cell(chips(audit.caps));
     const params = audit.params;
     cell(params == null ? "–" : params >= 1000 ? `${(params / 1000).toFixed(1)}B` : `${params}M`, "n");
     cell(audit.quant || "–");
     cell(audit.bytes == null ? "–" : `${(audit.bytes / 1000).toFixed(2)} GB`, "n");
     cell(audit.ratio == null ? "–" : `x${audit.ratio.toFixed(2)}`, "n");
-    cell(audit.date);
+    if (!memory) cell(audit.date);
     return line;
   };
   const apply = () => {
