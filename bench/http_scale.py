@@ -113,8 +113,11 @@ def bare(url: str, number: int, flights: int) -> None:
     asyncio.run(ask())
 
 
-def ours(url: str, number: int, flights: int, *, kept: bool = True) -> None:
-    """Ask as an audit does; `kept` writes the answers into a store."""
+def ours(url: str, number: int, flights: int, ready: Callable[[], None], *, kept: bool = True) -> None:
+    """Ask as an audit does; `kept` writes the answers into a store. `ready` is called once it is known who answers.
+
+    That is asked once per model, in a dozen short requests one after another, which this server answers in 50 ms each.
+    """
     requests = [
         Request(
             kind=Kind.GENERATE, messages=(Message("user", QUESTION.format(i)),), max_tokens=MAX_TOKENS
@@ -125,12 +128,15 @@ def ours(url: str, number: int, flights: int, *, kept: bool = True) -> None:
     with tempfile.TemporaryDirectory() as folder:
         if not kept:
             with open_engine(ref, settings) as engine:
+                ready()
                 assert sum(1 for _ in engine.generate(requests)) == number
             return
         with (
             Store(Path(folder) / "evidence.sqlite") as store,
             Respondent("base", ref, settings, opener=open_engine, store=store, progress=Silent()) as side,
         ):
+            assert side.identity.label
+            ready()
             side.ask(requests)
             assert side.asked == number
             assert all(side.answer(request).text for request in requests)
@@ -151,16 +157,22 @@ def inspect(url: str, number: int, flights: int, *, python: str, display: str) -
             sys.exit(f"Inspect failed: {done.stderr[-2000:]}{done.stdout[-2000:]}")
 
 
-def timed(work: Callable[[], None]) -> tuple[float, float]:
-    """Seconds of wall and of computing, children included, of one piece of work."""
+def timed(work: Callable[[Callable[[], None]], None]) -> tuple[float, float, float]:
+    """Seconds of wall and of computing, children included, since a piece of work said that it is ready, and before."""
 
     def computed() -> float:
         who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
         return sum(used.ru_utime + used.ru_stime for used in map(resource.getrusage, who))
 
-    wall, cpu = time.perf_counter(), computed()
-    work()
-    return time.perf_counter() - wall, computed() - cpu
+    begun = start = time.perf_counter()
+    cpu = computed()
+
+    def ready() -> None:
+        nonlocal start, cpu
+        start, cpu = time.perf_counter(), computed()
+
+    work(ready)
+    return time.perf_counter() - start, computed() - cpu, start - begun
 
 
 def main() -> None:
@@ -176,25 +188,28 @@ def main() -> None:
     server = multiprocessing.Process(target=serve, args=(args.pause, ports), daemon=True)
     server.start()
     asked = (f"http://127.0.0.1:{ports.get(timeout=20)}/v1", args.requests, args.flights)
-    work: dict[str, Callable[[], None]] = {
-        "bare loop": lambda: bare(*asked),
-        "engine": lambda: ours(*asked, kept=False),
-        "engine and store": lambda: ours(*asked),
+    work: dict[str, Callable[[Callable[[], None]], None]] = {
+        "bare loop": lambda _: bare(*asked),
+        "engine": lambda ready: ours(*asked, ready, kept=False),
+        "engine and store": lambda ready: ours(*asked, ready),
     }
     if args.inspect:
         for display in ("rich", "none"):
-            work[f"Inspect, display {display}"] = lambda display=display: inspect(  # type: ignore[misc]
+            work[f"Inspect, display {display}"] = lambda _, display=display: inspect(  # type: ignore[misc]
                 *asked, python=args.inspect, display=display
             )
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in work}
+    found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in work}
     for _ in range(args.rounds):
         for name, run in work.items():
             found[name].append(timed(run))
-    ceiling = statistics.median(wall for wall, _ in found["bare loop"])
+    ceiling = statistics.median(wall for wall, _, _ in found["bare loop"])
     for name, times in found.items():
-        wall, cpu = (statistics.median(column) for column in zip(*times, strict=True))
+        wall, cpu, before = (statistics.median(column) for column in zip(*times, strict=True))
         share = 1000 * cpu / args.requests
-        print(f"{name}: {wall:.2f} s, {wall / ceiling:.2f} of the bare loop's time, {share:.2f} ms of CPU a request")
+        print(
+            f"{name}: {wall:.2f} s, {wall / ceiling:.2f} of the bare loop's time, {share:.2f} ms of CPU a request; "
+            f"{before:.2f} s before, once per model"
+        )
     server.terminate()
 
 

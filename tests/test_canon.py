@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hydrometer.canon import canonical_json, digest
+from hydrometer.canon import canonical_json, digest, digest_pair
 from hydrometer.items import Decoding, Item, Message, Request
 
 
@@ -43,3 +43,8 @@ def test_an_item_is_identified_by_content() -> None:
     first = Item(task="t", messages=(Message("user", "hi"),), answer=1)
     assert first.id == Item(task="t", messages=(Message("user", "hi"),), answer=1).id
     assert first.id != Item(task="t", messages=(Message("user", "hi"),), answer=2).id
+
+
+def test_a_pair_of_digests_has_the_digest_of_their_list() -> None:
+    one, other = digest("one"), digest("other")
+    assert digest_pair(one, other) == digest([one, other])

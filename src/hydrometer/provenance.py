@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from hydrometer.canon import digest
+from hydrometer.canon import digest, digest_pair
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,4 +76,4 @@ class Environment:
 
 def completion_key(identity: ModelIdentity, request_digest: str) -> str:
     """Return the key of a completion: two models can never share an answer."""
-    return digest([identity.digest, request_digest])
+    return digest_pair(identity.digest, request_digest)

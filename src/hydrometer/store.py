@@ -31,6 +31,9 @@ EVIDENCE = "evidence.sqlite"
 APPLICATION_ID = 0x48594452
 """Marks the file as ours ("HYDR") in SQLite's own header."""
 
+_PUT_COMPLETION = (
+    "INSERT OR IGNORE INTO completions(key, identity, request, body, digest, created) VALUES(?,?,?,?,?,?)"
+)
 _COMPLETION = TypeAdapter(Completion)
 _IDENTITY = TypeAdapter(ModelIdentity)
 _REQUEST = TypeAdapter(Request)
@@ -146,12 +149,13 @@ class Store:
             self._insert("failures(key, error, created)", (key, completion.error, now))
             return key
         body = canonical_json(completion)
+        asked = (request_digest, canonical_json(request))
+        row = (key, identity.digest, request_digest, body, digest_text(body), now)
         with _errors(self.path):
             self._db.execute("BEGIN")
             try:
-                self._insert("requests(digest, body)", (request_digest, canonical_json(request)))
-                row = (key, identity.digest, request_digest, body, digest_text(body), now)
-                self._insert("completions(key, identity, request, body, digest, created)", row)
+                self._db.execute("INSERT OR IGNORE INTO requests(digest, body) VALUES(?,?)", asked)
+                self._db.execute(_PUT_COMPLETION, row)
                 self._db.execute("COMMIT")
             except sqlite3.Error:
                 with contextlib.suppress(sqlite3.Error):
@@ -284,12 +288,27 @@ class Store:
             self._db.execute(f"INSERT OR IGNORE INTO {target} VALUES({places})", values)
 
 
-@contextlib.contextmanager
-def _errors(path: Path) -> Iterator[None]:
+class _errors:  # noqa: N801 - it stands where a function of contextlib would, which takes four times as long
     """Map SQLite's errors to one line with the cure."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Raise what the error means, if it is one of SQLite's or of the file's."""
+        if isinstance(error, sqlite3.DatabaseError | ValidationError | OSError):
+            raise _meaning(self._path, error) from error
+
+
+def _meaning(path: Path, error: sqlite3.DatabaseError | ValidationError | OSError) -> EvidenceError:
+    if isinstance(error, sqlite3.OperationalError):
         text = str(error)
         cure = "try again"
         if "full" in text or "disk I/O" in text:
@@ -298,12 +317,10 @@ def _errors(path: Path) -> Iterator[None]:
             cure = "another program holds the file; wait for it"
         elif "readonly" in text or "unable to open" in text:
             cure = "choose a folder that can be written with --out"
-        msg = f"evidence at {path}: {text}; {cure}"
-        raise EvidenceError(msg) from error
-    except (sqlite3.DatabaseError, ValidationError) as error:
-        first = str(error).splitlines()[0]
-        msg = f"evidence at {path} is damaged ({first}): restore it, or start anew with another --out"
-        raise EvidenceCorruptError(msg) from error
-    except OSError as error:
-        msg = f"evidence at {path}: {error.strerror or error}; choose another --out"
-        raise EvidenceError(msg) from error
+        return EvidenceError(f"evidence at {path}: {text}; {cure}")
+    if isinstance(error, OSError):
+        return EvidenceError(f"evidence at {path}: {error.strerror or error}; choose another --out")
+    first = str(error).splitlines()[0]
+    return EvidenceCorruptError(
+        f"evidence at {path} is damaged ({first}): restore it, or start anew with another --out"
+    )

@@ -298,7 +298,7 @@ class _Gate:
 
     def __init__(self, bound: int) -> None:
         self._bound = max(1, bound)
-        self._limit = float(min(self._bound, max(8, self._bound // 4)))
+        self._limit = float(min(self._bound, max(8, self._bound // 2)))
         self.epoch = 0
         self.limiter = CapacityLimiter(int(self._limit))
 
