@@ -40,7 +40,7 @@ class Stub:
     usage: bool = True
     logprobs: list[tuple[str, float]] | None = field(default_factory=lambda: list(LOGPROBS))
     refuses_logprobs: bool = False
-    pages: dict[str, dict[str, Any]] = field(default_factory=dict)
+    pages: dict[str, Any] = field(default_factory=dict)
     models_fault: Fault | None = None
     faults: dict[str, list[Fault]] = field(default_factory=lambda: defaultdict(list))
     always: Fault | None = None
@@ -149,7 +149,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         if self.path in self.owner.pages:
-            self._send(200, self.owner.pages[self.path])
+            page = self.owner.pages[self.path]
+            self._send(200, page(body) if callable(page) else page)
             return
         if self.path not in ("/v1/chat/completions", "/v1/completions"):
             self._send(404, {"error": {"message": "not found"}})
@@ -164,7 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.owner.flying -= 1
 
     def _chat(self, body: dict[str, Any]) -> None:
-        turn = body["prompt"] if "prompt" in body else body["messages"][-1]["content"]
+        turn = str(body["prompt"]) if "prompt" in body else body["messages"][-1]["content"]
         fault = self.owner.next_fault(turn)
         if fault is not None:
             self._fail(fault)

@@ -66,6 +66,7 @@ ENGINES: dict[str, EngineEntry] = {
     "http": EngineEntry(
         opener="hydrometer.engines.http:open_model",
         summary="OpenAI-compatible servers: llama-server; vLLM, LM Studio, Ollama, SGLang (not run yet)",
+        reader="hydrometer.engines.http_prompt:open_reader",
     ),
     "fake": EngineEntry(
         opener="hydrometer.engines.fake:open_model", summary="scripted replies, for tests", spreads=True

@@ -201,10 +201,8 @@ def test_lines_end_where_json_lines_do(tmp_path: Path) -> None:
 
 
 def test_engines_that_cannot_read_say_so() -> None:
-    for ref in ("http://127.0.0.1:9/v1#m", "fake:echo"):
-        with pytest.raises(ModelError, match="given text") as refused:
-            open_reader(parse_ref(ref), EngineSettings())
-        assert "llama-server" not in str(refused.value)
+    with pytest.raises(ModelError, match="given text"):
+        open_reader(parse_ref("fake:echo"), EngineSettings())
 
 
 def test_spans_of_a_reply() -> None:

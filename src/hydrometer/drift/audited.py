@@ -24,7 +24,7 @@ from hydrometer.distances import (
     Surprise,
     TaskDrift,
 )
-from hydrometer.drift.base_side import ReadBase
+from hydrometer.drift.base_side import side_of
 from hydrometer.drift.pair import Pair
 from hydrometer.drift.reading import Read
 from hydrometer.drift.replies import StoredReply, as_passages, stored_replies
@@ -87,7 +87,7 @@ def _read(
         threads = settings.threads or os.cpu_count() or 1
         window = min([settings.context, *(reader.context for reader in (base, student) if reader.context)])
         pair = Pair(student, texts, window, threads, progress)
-        whole = pair.result(ReadBase(base, threads=threads), make_rows(base, texts, window), environment)
+        whole = pair.result(side_of(base, threads=threads), make_rows(base, texts, window), environment)
     if pair.read is None:
         return AuditDrift(skipped="the two tokenizers differ, so only bits per byte can be compared", bits=whole.bits)
     return _made(result, replies, texts, whole, pair.read)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 
 from hydrometer.distances import Distance
 from hydrometer.drift.cache import Cache, CacheWriter
-from hydrometer.drift.reading import Kept, floor, floor_rows, read_alone, scored
+from hydrometer.drift.reading import Kept, floor, floor_rows, read_alone, read_pair, scored, served
 from hydrometer.drift.result import Kept as KeptFacts
 from hydrometer.drift.rows import Row
 from hydrometer.drift.summary import distance
-from hydrometer.engines.reading import Reader
+from hydrometer.engines.reading import Reader, TopReader
 from hydrometer.errors import EngineError
 from hydrometer.provenance import ModelIdentity
 from hydrometer.stats.top import top_rows
@@ -86,6 +87,34 @@ class ReadBase:
         return None
 
 
+class ServedBase:
+    """A base behind a server that tells its most probable tokens.
+
+    Args:
+        reader: The opened server.
+    """
+
+    def __init__(self, reader: TopReader) -> None:
+        self._reader = reader
+        self.identity, self.vocabulary = reader.identity(), reader.vocabulary
+
+    def source(self, batch: Sequence[Row], piece: int) -> Iterator[Kept]:
+        """Yield its most probable tokens."""
+        return served(self._reader, batch, piece)
+
+    def floor(self, rows: Sequence[Row], bar: Bar) -> Distance | None:
+        """Ask for some of the rows twice: what its batches do to the same prompt."""
+        again = floor_rows(rows)
+        done = bar("read with the base again", again)
+        source = partial(served, self._reader)
+        itself = read_pair(source, source, again, piece=1, threads=1, done=done)
+        return distance("base itself", itself.tokens, itself.documents)
+
+    def facts(self, rest: float) -> KeptFacts | None:
+        """Return what the server gives."""
+        return KeptFacts(top_k=self._reader.top_k, rest=rest, reused=False, bytes=0)
+
+
 class KeepingBase(ReadBase):
     """A base that is read, and of which the most probable tokens are kept and compared.
 
@@ -122,6 +151,11 @@ class KeepingBase(ReadBase):
         """Return what was kept."""
         header = self._writer.header
         return KeptFacts(top_k=header.top_k, rest=rest, reused=False, bytes=self._writer.path.stat().st_size)
+
+
+def side_of(reader: Reader, *, threads: int) -> ReadBase | ServedBase:
+    """Return an opened base as the base's side: whole where it can be read here, in part through a server."""
+    return ServedBase(reader) if isinstance(reader, TopReader) else ReadBase(reader, threads=threads)
 
 
 class CachedBase:

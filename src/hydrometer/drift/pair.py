@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from hydrometer.distances import Distance
-from hydrometer.drift.base_side import BaseSide, ReadBase
-from hydrometer.drift.reading import Read, read_alone, read_pair
-from hydrometer.drift.result import DriftResult, Place
+from hydrometer.drift.base_side import BaseSide, ReadBase, ServedBase
+from hydrometer.drift.reading import Read, piece_of, read_alone, read_pair, source_of
+from hydrometer.drift.result import DriftResult, Kept, Place
 from hydrometer.drift.rows import Row, make_rows
 from hydrometer.drift.summary import distance, heat
 from hydrometer.drift.texts import Passage
-from hydrometer.engines.reading import Reader
+from hydrometer.engines.reading import Reader, TopReader
 from hydrometer.errors import ModelError, UsageError
 from hydrometer.progress import Progress
 from hydrometer.provenance import Environment, ModelIdentity
@@ -45,7 +45,7 @@ class Pair:
         self.read: Read | None = None
         """What is known of each token, once both were compared."""
 
-    def result(self, base: ReadBase, rows: Sequence[Row], environment: Environment) -> DriftResult:
+    def result(self, base: ReadBase | ServedBase, rows: Sequence[Row], environment: Environment) -> DriftResult:
         """Compare token by token where the tokenizers agree, else in bits per byte."""
         theirs = make_rows(self._student, self._texts, self._window)
         if not rows or not theirs:
@@ -53,6 +53,9 @@ class Pair:
             raise UsageError(msg)
         if self._alike(base.identity, rows, theirs):
             return self.compared(base, rows, environment)
+        if isinstance(base, ServedBase) or isinstance(self._student, TopReader):
+            msg = "the two tokenizers differ, and bits per byte are not asked of a server: give the models' own files"
+            raise ModelError(msg)
         return self._apart(base, (rows, theirs), environment)
 
     def kept(self, base: BaseSide, rows: Sequence[Row], environment: Environment) -> DriftResult:
@@ -72,14 +75,16 @@ class Pair:
     def _alike(self, base: ModelIdentity, rows: Sequence[Row], theirs: Sequence[Row]) -> bool:
         # Equal digests mean equal vocabularies; across engines digests are made differently, so the ids decide.
         known = base.tokenizer == self._identity.tokenizer or base.engine != self._identity.engine
-        return rows == theirs and known
+        # Engines place a token that is a part of a character differently; its id is the same.
+        return known and [(row.document, row.ids) for row in rows] == [(row.document, row.ids) for row in theirs]
 
     def compared(self, base: BaseSide, rows: Sequence[Row], environment: Environment) -> DriftResult:
         """Compare token by token rows that both cut alike."""
         student = self._student
         done = self._bar("read with both models", rows)
-        width, threads = base.vocabulary, self._threads
-        self.read = read = read_pair(base.source, student, rows, width=width, threads=threads, done=done)
+        piece = piece_of(base.vocabulary, student.vocabulary)
+        own = source_of(student)
+        self.read = read = read_pair(base.source, own, rows, piece=piece, threads=self._threads, done=done)
         itself = base.floor(rows, self._bar)
         size = self._bytes(rows)
         bits = [-float(side.sum()) / np.log(2.0) / size for side in (read.tokens.base, read.tokens.student)]
@@ -100,8 +105,14 @@ class Pair:
             window=self._window,
             seconds=time.perf_counter() - self._clock,
             environment=environment,
-            kept=base.facts(float(read.tokens.rest.mean())),
+            kept=self._kept(base, float(read.tokens.rest.mean())),
         )
+
+    def _kept(self, base: BaseSide, rest: float) -> Kept | None:
+        found = base.facts(rest)
+        if found is None and isinstance(self._student, TopReader):
+            return Kept(top_k=self._student.top_k, rest=rest, reused=False, bytes=0)
+        return found
 
     def _apart(
         self, base: ReadBase, rows: tuple[Sequence[Row], Sequence[Row]], environment: Environment

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from hydrometer.drift.rows import BATCH, Row, batches
-from hydrometer.engines.reading import Reader
+from hydrometer.engines.reading import Reader, TopReader
 from hydrometer.errors import EngineError
 from hydrometer.stats.estimate import Floats, Ints
 from hydrometer.stats.tokens import Singles, TokenDrift, compare_tokens, join_tokens
-from hydrometer.stats.top import TopRows, compare_top
+from hydrometer.stats.top import TopRows, compare_top, compare_tops, top_rows
 
 FLOOR_TOKENS, FLOOR_ROW, FLOOR_PIECE = 1024, 128, 48
 # The floor holds the logits of a whole row at once, so rows are short; the second time they come in other pieces.
@@ -21,10 +22,10 @@ _PIECE = 1 << 24
 # Logits held at once of either model (64 MB in float32).
 
 Kept = Singles | TopRows
-"""Rows of a base: logits or log-probabilities over the whole vocabulary, or the most probable tokens."""
+"""Rows of a model: logits or log-probabilities over the whole vocabulary, or the most probable tokens."""
 
 Source = Callable[[Sequence[Row], int], Iterator[Kept]]
-"""Gives the base's rows for the tokens of a batch that are compared, at most so many at a time."""
+"""Gives a model's rows for the tokens of a batch that are compared, at most so many at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,7 @@ class Read:
 
 
 def read_pair(
-    base: Source, student: Reader, rows: Sequence[Row], *, width: int, threads: int, done: Callable[[int], None]
+    base: Source, student: Source, rows: Sequence[Row], *, piece: int, threads: int, done: Callable[[int], None]
 ) -> Read:
     """Compare two models on rows whose ids mean the same to both.
 
@@ -51,21 +52,20 @@ def read_pair(
         base: The base, read or kept.
         student: The student.
         rows: The rows.
-        width: Vocabulary of the base.
+        piece: Rows taken at once at most, see `piece_of`.
         threads: Rows of logits compared at a time.
         done: Called with the number of tokens after each batch.
 
     Raises:
         EngineError: A model failed, or gives logits that are no numbers.
     """
-    piece = piece_of(width, student.vocabulary)
     parts: list[TokenDrift] = []
     kept: list[Row] = []
     seen = 0
     for batch in batches(rows):
         wanted = np.concatenate([np.array(row.wanted) for row in batch])
         at = 0
-        for left, right in in_step(base(batch, piece), scored(student, batch, piece)):
+        for left, right in in_step(base(batch, piece), student(batch, piece)):
             parts.append(_compared(left, right, wanted[at : at + len(left)], start=seen, threads=threads))
             at, seen = at + len(left), seen + len(left)
         if at != len(wanted):
@@ -91,7 +91,19 @@ def scored(reader: Reader, batch: Sequence[Row], piece: int) -> Iterator[Singles
             yield own
 
 
-def in_step(left: Iterator[Kept], right: Iterator[Singles]) -> Iterator[tuple[Kept, Singles]]:
+def served(reader: TopReader, batch: Sequence[Row], piece: int) -> Iterator[TopRows]:
+    """Yield a served model's most probable tokens for the tokens of a batch that are compared."""
+    del piece
+    for row, found in zip(batch, reader.top([row.ids for row in batch]), strict=True):
+        yield found[row.first :]
+
+
+def source_of(reader: Reader) -> Source:
+    """Return what gives a model's rows: whole where it can be read here, in part through a server."""
+    return partial(served, reader) if isinstance(reader, TopReader) else partial(scored, reader)
+
+
+def in_step(left: Iterator[Kept], right: Iterator[Kept]) -> Iterator[tuple[Kept, Kept]]:
     """Yield equal stretches of two streams of rows that come in pieces of their own."""
     mine, theirs = next(left, None), next(right, None)
     while mine is not None and theirs is not None:
@@ -176,9 +188,12 @@ def _logprobs(logits: Singles, wanted: Ints) -> Floats:
     return found
 
 
-def _compared(left: Kept, right: Singles, wanted: Ints, *, start: int, threads: int) -> TokenDrift:
+def _compared(left: Kept, right: Kept, wanted: Ints, *, start: int, threads: int) -> TokenDrift:
     try:
-        if isinstance(left, TopRows):
+        if isinstance(right, TopRows):
+            kept = left if isinstance(left, TopRows) else top_rows(left, wanted, right.ids.shape[1], start=start)
+            found = compare_tops(kept, right)
+        elif isinstance(left, TopRows):
             found = compare_top(left, right, wanted, start=start, threads=threads)
         else:
             width = min(left.shape[1], right.shape[1])

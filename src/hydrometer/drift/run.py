@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from hydrometer.catalog import open_reader
-from hydrometer.drift.base_side import CachedBase, KeepingBase, ReadBase
+from hydrometer.drift.base_side import CachedBase, KeepingBase, side_of
 from hydrometer.drift.cache import MOST, TOP_K, Cache, CacheWriter, header_of
 from hydrometer.drift.kld_run import against_file, into_file
 from hydrometer.drift.pair import Pair
@@ -20,7 +20,7 @@ from hydrometer.drift.result import DriftResult
 from hydrometer.drift.rows import REPLY_WINDOW, WINDOW, Row, make_rows
 from hydrometer.drift.texts import Passage, from_file, neutral
 from hydrometer.engines.base import EngineSettings
-from hydrometer.engines.reading import Reader
+from hydrometer.engines.reading import Reader, TopReader
 from hydrometer.errors import ModelError, UsageError
 from hydrometer.progress import Progress, Silent
 from hydrometer.provenance import Environment
@@ -69,13 +69,12 @@ def drift(  # noqa: PLR0913 - the entry of the room: keyword-only after the pair
     if not LEAST <= top_k <= MOST:
         msg = f"--top-k {top_k}: keep between {LEAST} and {MOST} tokens of a place"
         raise UsageError(msg)
-    if kld or write_kld:
+    if file := kld or write_kld:
         if not text or cache or replies or passages or (kld and write_kld):
             msg = "a .kld file belongs to one text: give --text FILE, no --cache, no --audit and no second such file"
             raise UsageError(msg)
-        if kld:
-            return against_file(Path(kld), refs, Path(text), settings, progress, environment)
-        return into_file(Path(write_kld or ""), refs, Path(text), settings, progress, environment)
+        run_file = against_file if kld else into_file
+        return run_file(Path(file), refs, Path(text), settings, progress, environment)
     path = Path(cache) if cache else None
     kept = Cache(path) if path and path.exists() else None
     with ExitStack() as stack:
@@ -93,6 +92,7 @@ def drift(  # noqa: PLR0913 - the entry of the room: keyword-only after the pair
         progress.advance()
         second = stack.enter_context((None if kept else first.beside(refs[1])) or open_reader(refs[1], settings))
         progress.advance()
+        _ask_for(top_k, first, second)
         threads = settings.threads or os.cpu_count() or 1
         window = min([wanted, *(r.context for r in (first, second) if r.context)])
         if kept and kept.header.window > window:
@@ -104,13 +104,19 @@ def drift(  # noqa: PLR0913 - the entry of the room: keyword-only after the pair
             return run.kept(CachedBase(kept), own, environment)
         rows = make_rows(first, texts, window)
         if path is None:
-            return run.result(ReadBase(first, threads=threads), rows, environment)
+            return run.result(side_of(first, threads=threads), rows, environment)
         header = header_of(first.identity(), texts, rows, vocabulary=first.vocabulary, top_k=top_k, window=window)
         writer = CacheWriter(path, header)
         try:
             return run.kept(KeepingBase(first, writer, threads=threads), rows, environment)
         finally:
             writer.discard()
+
+
+def _ask_for(top_k: int, *readers: Reader) -> None:
+    for reader in readers:
+        if isinstance(reader, TopReader):
+            reader.top_k = top_k
 
 
 def _window(settings: EngineSettings, texts: Sequence[Passage]) -> int:

@@ -74,6 +74,11 @@ class HttpEngine(ClosingEngine):
         self._template = find_template(server)
 
     @property
+    def server(self) -> Server:
+        """The server and the model on it."""
+        return self._server
+
+    @property
     def capabilities(self) -> Capabilities:
         """What the server showed that it can do."""
         methods = NATIVE_METHODS if self._template else ("letters",) if self._logprobs else ()

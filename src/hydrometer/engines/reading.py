@@ -7,7 +7,7 @@ whole rows of logits, piece by piece, so that memory stays bounded whatever the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hydrometer.engines.base import EngineSettings
 from hydrometer.provenance import ModelIdentity
 from hydrometer.spec import ModelRef
+from hydrometer.stats.top import TopRows
 from hydrometer.templates.render import ChatTemplate
 
 
@@ -85,6 +86,21 @@ class Reader(Protocol):
 
     def __exit__(self, *_: object) -> None:
         """Close the reader."""
+        ...
+
+
+@runtime_checkable
+class TopReader(Reader, Protocol):
+    """A reader that knows only the most probable tokens at each place: one behind a server.
+
+    Attributes:
+        top_k: Tokens asked for at each place.
+    """
+
+    top_k: int
+
+    def top(self, rows: Sequence[Sequence[int]]) -> Iterator[TopRows]:
+        """Yield the most probable tokens behind every token of each row but its last, row by row."""
         ...
 
 

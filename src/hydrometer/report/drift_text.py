@@ -79,9 +79,10 @@ def _words(result: DriftResult) -> Iterator[str]:
 
 def _kept(kept: Kept, whole: Distance) -> str:
     asked = "The base was not asked again" if kept.reused else "The base's side is kept for the next student"
+    where = f"{asked} ({kept.bytes / 1e6:.1f} MB)" if kept.bytes else "A server gives no whole distributions"
     text = (
-        f"{asked} ({kept.bytes / 1e6:.1f} MB): a lower bound, from the {kept.top_k} most probable tokens of each "
-        f"place, which hold {100 * (1 - kept.rest):.1f} % of its mass"
+        f"{where}: a lower bound, from the {kept.top_k} most probable tokens of each place; "
+        f"{100 * (1 - kept.rest):.1f} % of the base's mass is told apart"
     )
     if whole.gap is None:
         return f"{text}."

@@ -68,7 +68,7 @@ _ROOMS = {
     "repeated": ("VarianceComponents", "item_means", "pass_at_k", "pass_hat_k", "variance_components"),
     "sequential": ("boundaries", "look_counts", "one_sided_repeated_p", "repeated_p"),
     "tokens": ("TokenDrift", "compare_tokens", "join_tokens", "top_tokens"),
-    "top": ("TopRows", "compare_top", "top_rows"),
+    "top": ("TopRows", "compare_top", "compare_tops", "top_rows"),
 }
 """The public functions and values of each module."""
 

@@ -37,6 +37,7 @@ DRAWN = 8
 
 _GOLDEN = 0.6180339887498949
 
+_LEFT = 1e-9
 _FLOOR = float(np.exp(-(2.0**24 - 1) * STEP))
 # Probabilities below about 1.3e-14 are kept as this one.
 
@@ -140,6 +141,48 @@ def compare_top(
 
     _spread(work, len(wanted), threads)
     return replace(TokenDrift.of(rows[:, 1:]), gap=rows[:, 0], rest=np.exp(base.rest))
+
+
+def compare_tops(base: TopRows, student: TopRows) -> TokenDrift:
+    """Compare two models of which only the most probable tokens are known.
+
+    Told apart are the tokens that are among those of both; everything else counts as one outcome, so that divergences
+    are lower bounds. What they lack is not known, nor what a temperature would do.
+
+    Args:
+        base: What is known of the base.
+        student: The same of the student, at the same places.
+
+    Raises:
+        ValueError: The numbers of places differ.
+    """
+    if len(base) != len(student):
+        msg = f"{len(base)} places of the base and {len(student)} of the student: must be equal"
+        raise ValueError(msg)
+    rows = np.full((len(base), 6 + len(BETAS)), np.nan)
+    rest = np.empty(len(base))
+    for at in range(len(base)):
+        mine, theirs = base.ids[at], student.ids[at]
+        _, left, right = np.intersect1d(mine, theirs, assume_unique=True, return_indices=True)
+        log_p, log_q = base.logprobs[at][left], student.logprobs[at][right]
+        p, q = _lumped(log_p), _lumped(log_q)
+        rest[at] = np.exp(p[-1])
+        both = len(np.intersect1d(mine[:TOP], theirs[:TOP], assume_unique=True))
+        rows[at, :6] = [
+            _bound(np.exp(p), p, q),
+            _bound(np.exp(q), q, p),
+            base.wanted[at],
+            student.wanted[at],
+            mine[0] == theirs[0],
+            both / (2 * TOP - both),
+        ]
+    return replace(TokenDrift.of(rows), gap=np.full(len(base), np.nan), rest=rest)
+
+
+def _lumped(logprobs: Floats) -> Floats:
+    """Log-probabilities of some tokens, followed by that of all others together."""
+    found: Floats = np.append(logprobs, np.log(max(1.0 - float(np.exp(logprobs).sum()), _LEFT)))
+    return found
 
 
 def _draw(mass: Singles, number: int) -> Ints:

@@ -1,0 +1,163 @@
+"""What drift costs over the bare forward passes, and against llama-perplexity: `python bench/drift.py [--tokens 20000]`.
+
+Both models read the same text (README, docs and changelog of this project: nothing is read twice). Ratios come from one
+run: the two bare passes and the comparison take turns, stretch by stretch. `--perplexity PATH` runs llama.cpp's tool on
+the same files, writes its `.kld` file, and reads that back; `--steps` shows that cost grows with tokens.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import resource
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydrometer.api import environment
+from hydrometer.catalog import open_reader
+from hydrometer.drift.base_side import CachedBase, KeepingBase, ReadBase
+from hydrometer.drift.cache import TOP_K, Cache, CacheWriter, header_of
+from hydrometer.drift.kld import KldFile
+from hydrometer.drift.reading import piece_of, read_pair, source_of
+from hydrometer.drift.rows import WINDOW, Row, batches, make_rows
+from hydrometer.drift.run import drift
+from hydrometer.drift.texts import Passage
+from hydrometer.engines.base import EngineSettings
+from hydrometer.engines.reading import Reader
+from hydrometer.refs import bundled_adapter, bundled_base, parse_ref
+
+ROOT = Path(__file__).resolve().parent.parent
+STRETCH = 4
+"""Rows between two turns."""
+
+
+def texts() -> list[Passage]:
+    """The project's own prose, one document a file."""
+    paths = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "bench" / "RESULTS.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return [Passage(name=path.name, group="docs", text=path.read_text(encoding="utf-8")) for path in paths]
+
+
+def rows_of(reader: Reader, tokens: int) -> list[Row]:
+    """Rows of about so many compared tokens."""
+    found, seen = [], 0
+    for row in make_rows(reader, texts(), WINDOW):
+        if seen >= tokens:
+            break
+        found.append(row)
+        seen += len(row.starts)
+    return found
+
+
+def count(rows: Sequence[Row]) -> int:
+    return sum(len(row.starts) for row in rows)
+
+
+def bare(reader: Reader, rows: Sequence[Row]) -> float:
+    """Seconds of a pass that does nothing with the logits."""
+    start, piece = time.perf_counter(), piece_of(reader.vocabulary)
+    for batch in batches(rows):
+        for _ in reader.read([row.ids for row in batch], piece):
+            pass
+    return time.perf_counter() - start
+
+
+def turns(base: Reader, student: Reader, rows: Sequence[Row], threads: int) -> tuple[float, float]:
+    """Seconds of the two bare passes, and of the exact comparison, in turns."""
+    alone = both = 0.0
+    for number, at in enumerate(range(0, len(rows), STRETCH)):
+        part = rows[at : at + STRETCH]
+        for what in (0, 1) if number % 2 else (1, 0):
+            start = time.perf_counter()
+            if what:
+                alone += bare(base, part) + bare(student, part)
+            else:
+                side = ReadBase(base, threads=threads)
+                start = time.perf_counter()
+                read_pair(side.source, source_of(student), part, piece=piece_of(base.vocabulary), threads=threads, done=lambda _: None)
+                both += time.perf_counter() - start
+    return alone, both
+
+
+def cached(base: Reader, student: Reader, rows: Sequence[Row], path: Path, threads: int) -> tuple[float, float, int]:
+    """Seconds of a run that writes the cache, of one that reads it, and its size."""
+    header = header_of(base.identity(), [], rows, vocabulary=base.vocabulary, top_k=TOP_K, window=WINDOW)
+    writer = CacheWriter(path, header)
+    keeping, start = KeepingBase(base, writer, threads=threads), time.perf_counter()
+    read_pair(keeping.source, source_of(student), rows, piece=piece_of(base.vocabulary), threads=threads, done=lambda _: None)
+    writer.finish(None)
+    wrote, start = time.perf_counter() - start, time.perf_counter()
+    side = CachedBase(Cache(path))
+    read_pair(side.source, source_of(student), rows, piece=piece_of(base.vocabulary), threads=threads, done=lambda _: None)
+    return wrote, time.perf_counter() - start, path.stat().st_size
+
+
+def perplexity(tool: Path, text: Path, folder: Path, threads: int) -> tuple[float, float, int]:
+    """Seconds of llama-perplexity over base and student, its mean KL, and the places it compared."""
+    kld, seconds, said = folder / "base.kld", 0.0, ""
+    common = [str(tool), "-m", str(bundled_base()), "-t", str(threads), "-c", str(WINDOW)]
+    lora = str(next(Path(bundled_adapter()).glob("*.gguf")))
+    for more in (
+        ["-f", str(text), "--kl-divergence-base", str(kld)],
+        ["--lora", lora, "--kl-divergence-base", str(kld), "--kl-divergence"],
+    ):
+        start = time.perf_counter()
+        done = subprocess.run([*common, *more], capture_output=True, text=True, check=True)
+        seconds += time.perf_counter() - start
+        said = done.stdout + done.stderr
+    file = KldFile(kld)
+    mean = re.search(r"Mean\s+KLD:\s+([0-9.]+)", said)
+    return seconds, float(mean[1]) if mean else float("nan"), file.chunks * (file.context - 1 - file.context // 2)
+
+
+def against(tool: Path, rows: Sequence[Row], folder: Path, settings: EngineSettings) -> None:
+    text = folder / "text.txt"
+    parts = {row.document for row in rows}
+    text.write_text("\n\n".join(texts()[number].text for number in sorted(parts)), encoding="utf-8")
+    seconds, mean, places = perplexity(tool, text, folder, settings.threads)
+    print(f"llama-perplexity      {seconds:8.1f} s, {places} places, mean KL {mean:.6f}")
+    start = time.perf_counter()
+    own = drift("bundled:base", "bundled:student", text=text, write_kld=folder / "own.kld", settings=settings, environment=environment())
+    ours = time.perf_counter() - start
+    read = drift("bundled:base", "bundled:student", text=text, kld=folder / "base.kld", settings=settings, environment=environment())
+    if own.whole and read.whole:
+        print(f"drift, same windows   {ours:8.1f} s, {own.whole.tokens} places, mean KL {own.whole.kl.value:.6f}")
+        print(f"drift, its file       mean KL {read.whole.kl.value:.6f}")
+        print(f"seconds a place       {seconds / places / (ours / own.whole.tokens):.2f} times ours")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tokens", type=int, default=20_000)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--base", default="bundled:base")
+    parser.add_argument("--student", default="bundled:student")
+    parser.add_argument("--steps", type=int, nargs="*", default=[200, 2_000, 20_000])
+    parser.add_argument("--perplexity", type=Path, default=None, help="llama-perplexity, bundled pair only")
+    asked = parser.parse_args()
+    settings = EngineSettings(threads=asked.threads)
+    with tempfile.TemporaryDirectory() as place, open_reader(parse_ref(asked.base), settings) as base:
+        folder, ref = Path(place), parse_ref(asked.student)
+        with base.beside(ref) or open_reader(ref, settings) as student:
+            rows = rows_of(base, asked.tokens)
+            tokens = count(rows)
+            alone, both = turns(base, student, rows, asked.threads)
+            print(f"two bare passes       {alone:8.1f} s, {tokens} tokens")
+            print(f"exact comparison      {both:8.1f} s, {both / alone:.3f} times the bare passes")
+            wrote, again, size = cached(base, student, rows, folder / "c", asked.threads)
+            theirs = tokens * (2 * base.vocabulary + 8) * (WINDOW - 1 - WINDOW // 2) / WINDOW
+            print(f"written to a cache    {wrote:8.1f} s; from it {again:.1f} s, {again / alone:.2f} times the bare passes")
+            print(f"cache                 {size / 1e6:8.1f} MB, 1/{theirs / size:.0f} of a .kld file of this text")
+            for step in asked.steps:
+                part = rows_of(base, min(step, asked.tokens))
+                _, seconds = turns(base, student, part, asked.threads)
+                print(f"{count(part):8} tokens       {seconds:8.2f} s, {1e3 * seconds / count(part):.2f} ms a token")
+        if asked.perplexity:
+            against(asked.perplexity, rows, folder, settings)
+    print(f"most memory held      {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:8.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
