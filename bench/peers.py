@@ -164,7 +164,7 @@ def recognise(place: Path, peers: Path | None) -> None:
 def race(place: Path, gigabytes: float, peers: Path | None) -> None:
     make_pair(place / "pair", gigabytes)
     base, student = str(place / "pair" / "base"), str(place / "pair" / "student")
-    status, text, ours = run(["hydrometer.cli", "inspect", base, student, "--full", "--workers", "1"], None)
+    status, _, ours = run(["hydrometer.cli", "inspect", base, student, "--full", "--workers", "1"], None)
     print(f"hydrometer inspect --full  {ours:8.2f} s (status {status})")
     status, text, theirs = run(["modeldelta", base, student, "-o", str(place / "delta.json"), "-q"], peers)
     if status:

@@ -67,15 +67,15 @@ def locate(ref: ModelRef) -> tuple[Folder, str]:
     raise ModelError(msg)
 
 
-def locate_adapter(adapter: str) -> Folder:
-    """Return the folder that holds an adapter, be it in PEFT's format or a GGUF file.
+def locate_adapter(adapter: str) -> tuple[Folder, str]:
+    """Return the folder that holds an adapter, and the name of its GGUF file, `""` for PEFT's format.
 
     Raises:
         ModelError: It is no name that the hub has.
     """
     if adapter.startswith(HUB):
-        return _repository(adapter, adapter)[0]
-    return _file_here(Path(adapter))[0] if adapter.lower().endswith(".gguf") else LocalFolder(Path(adapter))
+        return _repository(adapter, adapter)
+    return _file_here(Path(adapter)) if adapter.lower().endswith(".gguf") else (LocalFolder(Path(adapter)), "")
 
 
 def _open_base(ref: ModelRef) -> GgufSource | SafetensorsSource:
@@ -108,7 +108,5 @@ def _with_adapter(base: GgufSource | SafetensorsSource, adapter: str) -> TensorS
         given, wanted = ("GGUF", "PEFT folder") if is_gguf else ("a PEFT folder", "GGUF file")
         msg = f"{adapter!r} is {given} and its base is not: give the adapter as a {wanted}, or the base likewise"
         raise ModelError(msg)
-    if is_gguf:
-        place = _repository(adapter, adapter) if adapter.startswith(HUB) else _file_here(Path(adapter))
-        return open_gguf_lora(base, *place)
-    return open_peft(base, locate_adapter(adapter))
+    folder, file = locate_adapter(adapter)
+    return open_gguf_lora(base, folder, file) if is_gguf else open_peft(base, folder)

@@ -38,7 +38,7 @@ LEADING = 10
 _NEW = 0.5
 _SHARE = 0.1
 """Share of a change within the base's leading directions from which that is said."""
-_ROWS, _SMALLEST = 256, 64
+_ROWS, _SMALLEST = 128, 64
 _FURTHER = 3.0
 """How many times as far as the others a row must have moved to be named."""
 _NORM = re.compile(r"norm(_[0-9])?$")
@@ -74,7 +74,7 @@ def take_readings(
         student: The student.
         edit: How far every weight moved.
         tokens: Token -> number, as far as both models agree on it; empty where that was not read.
-        closely: Whether blocks of matrices are read for their directions: 256 rows of one matrix per role.
+        closely: Whether blocks of matrices are read for their directions: 128 rows of one matrix per role.
     """
     found = [*_gains(base, student, edit), *_half_lives(base, student, edit), *_rows(base, student, edit, tokens)]
     return (*found, *_directions(base, student, edit)) if closely else tuple(found)

@@ -58,9 +58,7 @@ def inspect(
     from hydrometer.cli.progress import TerminalProgress
     from hydrometer.inspection import inspect as run
     from hydrometer.inspection import to_json
-    from hydrometer.report.inspection_html import render_inspection
     from hydrometer.report.inspection_text import print_inspection
-    from hydrometer.report.json_report import write_file
 
     if quick and full:
         msg = "--quick reads a few rows, --full everything: give one of them"
@@ -68,6 +66,9 @@ def inspect(
     with TerminalProgress() as progress:
         result = run(base, student, candidate or (), quick=quick, full=full, workers=workers, progress=progress)
     if html is not None:
+        from hydrometer.report.inspection_html import render_inspection
+        from hydrometer.report.json_report import write_file
+
         write_file(html, render_inspection(result))
     if as_json:
         typer.echo(json.dumps(to_json(result), ensure_ascii=False, allow_nan=False))

@@ -100,7 +100,7 @@ def read_surface(
         ModelError: A file is damaged, unsafe or of a size that no such file has.
     """
     folder, file = locate(ref)
-    folders = [locate_adapter(ref.adapter), folder] if ref.adapter else [folder]
+    folders = [locate_adapter(ref.adapter)[0], folder] if ref.adapter else [folder]
     # What lies beside a GGUF file in a folder of downloads may belong to another model: its card alone is looked at.
     whole = bool(ref.adapter) or not file or ref.text.startswith(HUB)
     texts, remarks = _texts(folders[0], whole=whole)
