@@ -65,7 +65,7 @@ def find_rank(base: Rows, student: Rows, dtype: str) -> Rank:
         dtype: Stored dtype of the student.
     """
     cut = _cut(len(base))
-    change = student.astype(np.float64) - base
+    change = (student.astype(np.float64) - base).astype(np.float32)
     directions, strengths = _directions(change[:cut])
     gap_rank, gap = _gap(strengths)
     curve = _Curve(base[cut:], student[cut:], change[cut:], directions, dtype)
@@ -91,13 +91,18 @@ def _cut(rows: int) -> int:
     return min(LEARN, rows * 2 // 3)
 
 
-def _directions(change: Doubles) -> tuple[Doubles, Doubles]:
-    """Right singular vectors as rows, strongest first, and all singular values, through the small Gram matrix."""
-    values, left = np.linalg.eigh(change @ change.T)
+def _directions(change: Rows) -> tuple[Rows, Doubles]:
+    """Right singular vectors as rows, strongest first, and all singular values, through the small Gram matrix.
+
+    Its entries are squares, so they are summed in double precision; the vectors need no more than the change has.
+    """
+    wide = change.astype(np.float64)
+    values, left = np.linalg.eigh(wide @ wide.T)
     strengths = np.sqrt(np.maximum(values[::-1], 0.0))
     kept = int(np.count_nonzero(strengths > 1e-7 * strengths[0])) if len(strengths) else 0
     kept = min(kept, _GRID[-1])
-    vectors = left[:, ::-1][:, :kept].T @ change / np.maximum(strengths[:kept, None], 1e-300)
+    scaled = left[:, ::-1][:, :kept] / np.maximum(strengths[:kept], 1e-300)
+    vectors: Rows = scaled.astype(np.float32).T @ change
     return vectors, strengths
 
 
@@ -115,23 +120,24 @@ def _gap(strengths: Doubles) -> tuple[int, float]:
 class _Curve:
     """Share of held-out values that k directions reproduce."""
 
-    def __init__(self, base: Rows, student: Rows, change: Doubles, directions: Doubles, dtype: str) -> None:
+    def __init__(self, base: Rows, student: Rows, change: Rows, directions: Rows, dtype: str) -> None:
         self._base, self._student, self._dtype, self._change = base, student, dtype, change
-        self._parts = (change @ directions.T).astype(np.float32)
-        self._directions = directions.astype(np.float32)
+        self._parts: Rows = change @ directions.T
+        self._directions = directions
         self._near = 0.01 * float(np.sqrt(np.mean(change**2))) if dtype not in ("BF16", "F16") else 0.0
         self._known: dict[int, float] = {}
-        self._sum, self._summed = base.astype(np.float32), 0
+        self._sum: Rows = base.astype(np.float32)
+        self._summed = 0
         self.size = base.size
 
     def score(self, k: int) -> float:
         if k not in self._known:
             # Asked for more and more directions at first: those before are in the sum already.
             start, before = (self._summed, self._sum) if self._summed <= k else (0, self._base)
-            whole = before + self._parts[:, start:k] @ self._directions[start:k]
+            added: Rows = self._parts[:, start:k] @ self._directions[start:k]
             if start == self._summed:
-                self._sum, self._summed = whole, k
-            guess = rounded(whole, self._dtype)
+                self._sum, self._summed = before + added, k
+            guess = rounded(before + added, self._dtype)
             # Numbers of 32 bits never come out exactly: a hundredth of the change is near enough.
             hit = np.abs(guess - self._student) <= self._near if self._near else guess == self._student
             self._known[k] = float(np.mean(hit))
@@ -141,10 +147,10 @@ class _Curve:
         """Whether what k directions leave of the change is rounding and no more."""
         if self._dtype not in _BITS:
             return self.score(k) >= 0.9
-        left = self._change - self._parts[:, :k].astype(np.float64) @ self._directions[:k]
+        left = self._change - self._parts[:, :k] @ self._directions[:k]
         _, exponents = np.frexp(self._student)
         steps = np.ldexp(1.0, exponents - 1 - _BITS[self._dtype])
-        return float(np.sum(left**2)) <= _RESIDUE * float(np.sum(steps**2)) / 12.0
+        return float(np.sum(left**2, dtype=np.float64)) <= _RESIDUE * float(np.sum(steps**2)) / 12.0
 
 
 def _plateau(ks: list[int], scores: list[float], size: int) -> int:
