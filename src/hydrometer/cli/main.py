@@ -160,6 +160,9 @@ def audit(  # noqa: PLR0913 - one parameter per documented option
     ] = "auto",
     concurrency: Annotated[int, typer.Option(help="Largest number of requests in flight to a server.")] = 32,
     timeout: Annotated[float, typer.Option(help="Seconds a server may take for one reply.")] = 600.0,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="Ask a provider's batch API: within a day, at a lower price; resumable.")
+    ] = False,
     cluster: Annotated[
         str, typer.Option(help="Ask on all nodes of a Ray cluster: auto, ray://HOST:10001 or HOST:6379.")
     ] = "",
@@ -187,6 +190,7 @@ def audit(  # noqa: PLR0913 - one parameter per documented option
         concurrency=concurrency,
         timeout=timeout,
         cluster=cluster,
+        batch=batch,
     )
     options: dict[str, Any] = {
         "suite": suite,

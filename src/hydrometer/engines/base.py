@@ -60,6 +60,7 @@ class EngineSettings:
         api_key_env: Environment variable that holds a server's key; not a vendor's own, whose key would then be sent
             to any address that is typed.
         chat_template: Template source that replaces the model's own, `""` for its own.
+        batch: Whether the `http` engine asks through the server's batch API.
         folder: Where an engine may keep things of its own, such as the log of a server that it started; `""` for the
             system's temporary folder.
         cluster: Address of a Ray cluster on whose nodes the model is opened, `""` for this machine alone.
@@ -75,6 +76,7 @@ class EngineSettings:
     timeout: float = 600.0
     api_key_env: str = "HYDROMETER_API_KEY"
     chat_template: str = ""
+    batch: bool = False
     folder: str = ""
     cluster: str = ""
 

@@ -13,6 +13,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -27,6 +28,7 @@ from hydrometer.engines.base import (
     letters_prompt,
     score_apart,
 )
+from hydrometer.engines.http_batch import JOURNAL, Batches
 from hydrometer.engines.http_choices import METHODS as NATIVE_METHODS
 from hydrometer.engines.http_choices import find_template, score_choices
 from hydrometer.engines.http_client import BACK_OFF, Client
@@ -64,9 +66,13 @@ class HttpEngine(ClosingEngine):
     Args:
         server: The server and the model on it, as `find_server` returns them; its client knows all addresses.
         further: The same model on the other addresses.
+        batches: The server's batch API, None to ask one by one.
     """
 
-    def __init__(self, server: Server, further: Sequence[Server] = ()) -> None:
+    def __init__(
+        self, server: Server, further: Sequence[Server] = (), batches: Batches | None = None
+    ) -> None:
+        self._batches = batches
         self._server, self._client, self._further = server, server.client, tuple(further)
         self._identity: ModelIdentity | None = None
         self._closed = False
@@ -140,7 +146,8 @@ class HttpEngine(ClosingEngine):
             Call(path="/completions" if "prompt" in body else "/chat/completions", body=body, key=i)
             for i, body in enumerate(bodies)
         ]
-        for reply in self._client.stream(calls):
+        # Who answers and how choices are scored by llama.cpp is asked at once: a day for each would be too long.
+        for reply in (self._batches or self._client).stream(calls):
             request = requests[reply.call.key]
             completion = _refused(reply) if reply.refusal else read(request, reply)
             self._client.kept += completion.finish is not Finish.ERROR
@@ -240,6 +247,9 @@ def open_model(
     server, *further = [find_server(client, ref.model) for client in clients]
     client = replace(server.client, further=tuple(urls[1:]))
     server = replace(server, client=client)
+    if settings.batch and further:
+        msg = f"{ref.text!r}: --batch takes one address, for a batch is worked on where it was ordered"
+        raise ModelError(msg)
     for other in further:
         check_alike(server, other)
     if settings.chat_template and settings.chat_template.strip() != server.template.strip():
@@ -248,7 +258,8 @@ def open_model(
             "(llama-server --chat-template-file, vllm serve --chat-template), or leave --template at own"
         )
         raise ModelError(msg)
-    return HttpEngine(server, further)
+    batches = Batches(client, Path(settings.folder) / JOURNAL, wait=back_off * 4) if settings.batch else None
+    return HttpEngine(server, further, batches)
 
 
 def _client(url: str, settings: EngineSettings, back_off: float, key: str) -> Client:

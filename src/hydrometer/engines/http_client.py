@@ -269,7 +269,11 @@ class Client:
 
     def stopped(self, why: str) -> EngineUnavailableError:
         """Return the error for a server that answered and answers no more."""
-        return EngineUnavailableError(self._explain(GoneError("stopped", why)))
+        return self.explained(GoneError("stopped", why))
+
+    def explained(self, gone: GoneError) -> EngineUnavailableError:
+        """Return the error for a server that cannot be used any more, in words of this client."""
+        return EngineUnavailableError(self._explain(gone))
 
     def _explain(self, gone: GoneError) -> str:
         kept = f"{self.kept} answers are kept; start it again and rerun the same command"
