@@ -26,7 +26,7 @@ from hydrometer.engines.hf_prompt import Prompt, Prompter
 from hydrometer.engines.hf_sample import Sampler
 from hydrometer.outcomes import Finish
 
-GUARD = 2e-3
+GUARD = 1e-3
 """Distance of the two best logits below which a draft is not believed, in float32; see bench/RESULTS.md."""
 
 _FIRST = 16
