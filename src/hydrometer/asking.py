@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Self
 
-from hydrometer.engines.base import Capabilities, DraftEngine, Engine, EngineSettings
+from hydrometer.engines.base import Capabilities, DraftEngine, Engine, EngineSettings, SharingEngine
 from hydrometer.items import Kind, Request
 from hydrometer.outcomes import Completion, Finish
 from hydrometer.plan import SideName
@@ -58,13 +58,23 @@ class Respondent:
         self.asked = self.reused = self.tokens = 0
         self.seconds = 0.0
         self.planned = 0
+        self._host: Respondent | None = None
+        self._partner: Respondent | None = None
         self.template = ""
 
     def open(self) -> Engine:
         """Return the engine, opened if it is not."""
         if self._engine is None:
-            self._engine = self._opener(self.ref, self._settings)
+            self._engine = self._shared() or self._opener(self.ref, self._settings)
         return self._engine
+
+    def share(self, other: Respondent) -> None:
+        """Use the other's weights, which this one is with an adapter: both are open at once, and in memory once."""
+        self._host, self._partner, other._partner = other, other, self
+
+    def _shared(self) -> Engine | None:
+        host = self._host.open() if self._host is not None else None
+        return host.beside(self.ref, self._settings) if isinstance(host, SharingEngine) else None
 
     def close(self) -> None:
         """Free the model; the next question opens it again."""
@@ -73,13 +83,15 @@ class Respondent:
             self._engine = None
 
     def rest(self) -> None:
-        """Free the model if it holds memory here; a server's connection stays."""
-        if self._engine is not None and self._engine.capabilities.local:
+        """Free the model if it holds memory here that no other needs; a server's connection stays."""
+        if self._engine is not None and self._engine.capabilities.local and self._partner is None:
             self.close()
 
     def narrow(self, context: int) -> None:
         """Open it with a smaller window from now on; who it is, is asked again."""
         self.close()
+        if self._partner is not None:
+            self._partner.close()
         self._settings, self._identity = replace(self._settings, context=context), None
 
     @property

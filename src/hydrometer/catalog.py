@@ -33,6 +33,7 @@ class EngineEntry:
     extra: str = ""
     summary: str = ""
     reader: str = ""
+    shares: bool = False
     spreads: bool = False
 
 
@@ -51,6 +52,7 @@ ENGINES: dict[str, EngineEntry] = {
         extra="hf",
         summary="checkpoint folders, hub ids and GGUF files through transformers, with PEFT adapters",
         reader="hydrometer.engines.hf_read:open_reader",
+        shares=True,
         spreads=True,
     ),
     "llama-server": EngineEntry(

@@ -14,10 +14,12 @@ from datetime import UTC, datetime
 
 from hydrometer import window
 from hydrometer.asking import Opener, Respondent
+from hydrometer.catalog import ENGINES
 from hydrometer.corpus import corpus_findings, family_findings
 from hydrometer.crossed import check_swapped, same_templates
 from hydrometer.derived import derived_tables
 from hydrometer.engines.base import ROLLING, Capabilities, EngineSettings
+from hydrometer.engines.reading import shares_weights
 from hydrometer.errors import UsageError
 from hydrometer.files import FilesFound
 from hydrometer.floor import check_size, floor_findings, measure_floor, second_take, with_excess
@@ -162,7 +164,10 @@ class Runner:
             first.rest()
             settings = replace(settings, chat_template=source)
         second = stack.enter_context(self._respondent(borrower, settings))
-        return (first, second) if lender == "base" else (second, first)
+        base, student = (first, second) if lender == "base" else (second, first)
+        if shares_weights(base.ref, student.ref) and (entry := ENGINES.get(base.ref.engine)) and entry.shares:
+            student.share(base)
+        return base, student
 
     def _teacher(self, stack: ExitStack) -> Respondent | None:
         """The teacher, identified before anything is asked; None where none was given."""

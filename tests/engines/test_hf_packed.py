@@ -188,7 +188,7 @@ def test_a_text_beyond_the_window_is_not_packed(tmp_path: Path) -> None:
 def test_a_leak_between_requests_is_found_out(engine: HfEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     _, network = engine._opened()
     model, ids = model_of(engine), engine._prompter.encode(TEXTS[3])
-    assert packed(network, model._model, 0, ids) is not None
+    assert packed(network, model, ids) is not None
 
     def blind(piece: Piece, past: int, dtype: Any) -> Any:
         rest = sum(map(len, piece.tails))
@@ -198,11 +198,11 @@ def test_a_leak_between_requests_is_found_out(engine: HfEngine, monkeypatch: pyt
     with monkeypatch.context() as patch:
         # Each tail sees all the others.
         patch.setattr(hf_packed, "_mask", blind)
-        assert packed(network, model._model, 0, ids) is None
+        assert packed(network, model, ids) is None
     with monkeypatch.context() as patch:
         # Replies see what is left in a row of the one before.
         patch.setattr(hf_packed, "_going_mask", lambda lengths, dtype: torch.zeros(4, 1, 1, 64))
-        assert packed(network, model._model, 0, ids) is None
+        assert packed(network, model, ids) is None
     assert engine._loaded is not None
     assert engine._loaded.model.config._attn_implementation == "sdpa"
 

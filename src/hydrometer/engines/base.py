@@ -161,6 +161,15 @@ class DraftEngine(Engine, Protocol):
         ...
 
 
+@runtime_checkable
+class SharingEngine(Engine, Protocol):
+    """An engine whose weights another one may use."""
+
+    def beside(self, ref: ModelRef, settings: EngineSettings) -> Engine | None:
+        """Return an engine of another model that shares these weights, None where it does not."""
+        ...
+
+
 EngineOpener = Callable[[ModelRef, EngineSettings], Engine]
 """What each entry of `catalog.ENGINES` names: opens a model or raises `ModelError`, `EngineUnavailableError`."""
 

@@ -9,21 +9,26 @@ from __future__ import annotations
 import gc
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
 
 from hydrometer.canon import digest, digest_text
-from hydrometer.checkpoint.folder import tokenizer_digest
+from hydrometer.checkpoint.folder import AdapterInfo, tokenizer_digest
 from hydrometer.engines.base import ROLLING, Answer, Capabilities, ClosingEngine, EngineSettings, score_apart
+from hydrometer.engines.hf_adapter import attach
 from hydrometer.engines.hf_generate import generate
-from hydrometer.engines.hf_load import Loaded, load
+from hydrometer.engines.hf_load import Loaded, load, translated
 from hydrometer.engines.hf_network import Network, Safety, free_memory
 from hydrometer.engines.hf_packed import Packed, packed
 from hydrometer.engines.hf_prompt import Prompt, Prompter, stop_ids
 from hydrometer.engines.hf_score import score, score_packed, score_texts
 from hydrometer.engines.hf_stream import Draft, stream
+from hydrometer.engines.reading import shares_weights
 from hydrometer.errors import EngineError, ModelError
 from hydrometer.items import Message, Request
 from hydrometer.outcomes import Completion, Finish
@@ -87,7 +92,9 @@ class HfEngine(ClosingEngine):
             stop_ids(model.generation_config, model.config, self._text_config),
         )
         pad = next(iter(self._prompter.stops), 0)
-        self._network: Network | None = Network(model, pad)
+        self._active: Callable[[], AbstractContextManager[Any]] = nullcontext
+        self._student: tuple[str, AdapterInfo] | None = None
+        self._network: Network | None = Network(model, pad, self._switched)
         self._safety: Safety | None = None
         self._packed: Packed | None = None
         self._device = torch.device(self._network.device).type
@@ -114,7 +121,7 @@ class HfEngine(ClosingEngine):
         weights = loaded.weights()
         adapter = loaded.adapter.digest() if loaded.adapter else ""
         dtype = str(next(loaded.model.parameters()).dtype).removeprefix("torch.")
-        parameters = sum(p.numel() for p in loaded.model.parameters())
+        parameters = sum(p.numel() for name, p in loaded.model.named_parameters() if "lora_" not in name)
         return ModelIdentity(
             label=self._ref.text.rstrip("/").rpartition("/")[2],
             weights=digest([weights, adapter]) if adapter else weights,
@@ -216,6 +223,27 @@ class HfEngine(ClosingEngine):
 
         yield from score_apart(requests, one_prompt)
 
+    def beside(self, ref: ModelRef, settings: EngineSettings) -> HfEngine | None:
+        """Return an engine of these weights plus an adapter, None where it is another model.
+
+        The two may be asked in turns, one after the other; weights are in memory once, until both are closed.
+
+        Raises:
+            ModelError: The adapter is damaged or made for another base.
+            MissingPackageError: peft is not installed.
+        """
+        loaded, _ = self._opened()
+        same = (settings.dtype, settings.device) == (self._settings.dtype, self._settings.device)
+        if not same or not shares_weights(self._ref, ref) or ref.adapter.startswith("hf://"):
+            return None
+        if self._student is None:
+            with translated(ref):
+                info, peft = attach(loaded.model, Path(ref.adapter))
+            self._student, self._active = (ref.adapter, info), peft.disable_adapter
+        if self._student[0] != ref.adapter:
+            return None
+        return HfEngine(ref, replace(loaded, adapter=self._student[1]), settings)
+
     def close(self) -> None:
         """Free the model; calling it twice is harmless."""
         loaded, self._loaded, self._network = self._loaded, None, None
@@ -230,12 +258,17 @@ class HfEngine(ClosingEngine):
             raise EngineError(msg)
         return self._loaded, self._network
 
+    def _switched(self) -> AbstractContextManager[Any]:
+        """Switches off an adapter that was put beside these weights after they were opened."""
+        return self._active()
+
     def _probed(self, network: Network) -> Safety:
         """What batching this model allows, found out at its first use."""
         if self._safety is None:
             ids = self._prompter.encode(_PROBE)
             self._safety = network.probe(ids)
-            self._packed = packed(network, self._opened()[0].model, next(iter(self._prompter.stops), 0), ids)
+            pad = next(iter(self._prompter.stops), 0)
+            self._packed = packed(network, Packed(self._opened()[0].model, pad, self._switched), ids)
         return self._safety
 
     def _packable(self, prompts: Sequence[Prompt]) -> tuple[list[Prompt], list[Prompt]]:

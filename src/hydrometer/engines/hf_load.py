@@ -32,7 +32,7 @@ from hydrometer.checkpoint.folder import AdapterInfo, FolderInfo, read_folder
 from hydrometer.checkpoint.gguf import GgufHeader, read_header
 from hydrometer.checkpoint.ranges import LOST
 from hydrometer.engines.base import EngineSettings
-from hydrometer.engines.hf_adapter import attach_adapter
+from hydrometer.engines.hf_adapter import attach
 from hydrometer.engines.hf_network import is_out_of_memory
 from hydrometer.errors import EngineUnavailableError, ModelError, OutOfMemoryError, UsageError
 from hydrometer.spec import ModelRef
@@ -116,12 +116,12 @@ def _load_folder(ref: ModelRef, info: FolderInfo, settings: EngineSettings) -> L
     known = info.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
     auto = transformers.AutoModelForCausalLM if known else transformers.AutoModelForImageTextToText
     place = str(info.path)
-    with _translated(ref):
+    with translated(ref):
         tokenizer = transformers.AutoTokenizer.from_pretrained(
             place, trust_remote_code=False, local_files_only=True
         )
         model = _weights(auto, place, ref, dtype, device)
-        adapter = attach_adapter(model, Path(ref.adapter)) if ref.adapter else None
+        adapter = attach(model, Path(ref.adapter))[0] if ref.adapter else None
     return Loaded(
         model=model.eval(),
         tokenizer=tokenizer,
@@ -140,7 +140,7 @@ def _load_gguf(ref: ModelRef, path: Path, settings: EngineSettings) -> Loaded:
     device = pick_device(settings)
     dtype = _dtype(settings, device, "float32")
     place = str(path.parent)
-    with _translated(ref):
+    with translated(ref):
         tokenizer = transformers.AutoTokenizer.from_pretrained(
             place, gguf_file=path.name, trust_remote_code=False, local_files_only=True
         )
@@ -149,7 +149,7 @@ def _load_gguf(ref: ModelRef, path: Path, settings: EngineSettings) -> Loaded:
         # A dequantised model still calls itself quantised, and then refuses an adapter.
         model.is_quantized = False
         model.hf_quantizer = None
-        adapter = attach_adapter(model, Path(ref.adapter)) if ref.adapter else None
+        adapter = attach(model, Path(ref.adapter))[0] if ref.adapter else None
     return Loaded(
         model=model.eval(),
         tokenizer=tokenizer,
@@ -236,7 +236,7 @@ def _looks_local(target: str) -> bool:
 
 
 @contextmanager
-def _translated(ref: ModelRef) -> Iterator[None]:
+def translated(ref: ModelRef) -> Iterator[None]:
     """Map what loaders raise to one line, and keep their warnings and bars off the terminal."""
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()

@@ -6,7 +6,8 @@ cached prompt are padded at the right, where causal layers cannot see the paddin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,10 +55,13 @@ class Network:
     Args:
         model: The transformers model.
         pad: Any valid token id; it is masked wherever it stands.
+        active: Switches adapters of the model on or off while something is computed.
     """
 
-    def __init__(self, model: Any, pad: int) -> None:
-        self._model, self._pad = model, pad
+    def __init__(
+        self, model: Any, pad: int, active: Callable[[], AbstractContextManager[Any]] = nullcontext
+    ) -> None:
+        self._model, self._pad, self._active = model, pad, active
         self._cache_name = ""
         self.device = next(model.parameters()).device
 
@@ -74,7 +78,7 @@ class Network:
         width = max(len(row) for row in rows)
         ids = torch.tensor([[self._pad] * (width - len(row)) + list(row) for row in rows])
         mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
-        with torch.inference_mode():
+        with torch.inference_mode(), self._active():
             ids, mask = ids.to(self.device), mask.to(self.device)
             positions = (mask.cumsum(-1) - 1).clamp(min=0)
             out = self._model(
@@ -90,7 +94,7 @@ class Network:
 
     def step(self, state: State, ids: Any) -> Any:
         """Append one token to every row and return the logits behind it, rows x vocabulary."""
-        with torch.inference_mode():
+        with torch.inference_mode(), self._active():
             state.mask = torch.cat([state.mask, state.mask.new_ones(len(ids), 1)], dim=-1)
             out = self._model(
                 input_ids=ids[:, None],
@@ -112,7 +116,7 @@ class Network:
         width = max(len(row) for row in rows)
         ids = torch.tensor([list(row) + [self._pad] * (width - len(row)) for row in rows])
         mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
-        with torch.inference_mode():
+        with torch.inference_mode(), self._active():
             positions = state.lengths[:, None] + torch.arange(width, device=self.device)
             mask = mask.to(self.device)
             state.mask = torch.cat([state.mask, mask], dim=-1)

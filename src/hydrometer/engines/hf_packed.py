@@ -12,8 +12,8 @@ threads; nobody promises it, so `bench/choices.py` counts how many scores move.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -119,13 +119,21 @@ class Packed:
     Args:
         model: The transformers model.
         pad: Any valid token id, to fill up with.
+        active: Switches adapters of the model on or off while something is computed.
     """
 
-    def __init__(self, model: Any, pad: int) -> None:
-        self._model, self._pad = model, pad
+    def __init__(
+        self, model: Any, pad: int, active: Callable[[], AbstractContextManager[Any]] = nullcontext
+    ) -> None:
+        self._model, self._pad, self._active = model, pad, active
         self._config = model.config.get_text_config(decoder=True)
         self.dtype, self.device = model.dtype, model.device
         self.vocabulary = int(self._config.vocab_size)
+
+    @property
+    def attention(self) -> str:
+        """The model's own attention by its name in transformers."""
+        return str(getattr(self._config, "_attn_implementation", ""))
 
     @property
     def window(self) -> int:
@@ -177,7 +185,7 @@ class Packed:
         filling, more = -len(ids) % _TOKENS, -len(wanted) % _TOKENS
         row = torch.tensor([ids + [self._pad] * filling], device=device)
         position = torch.tensor([positions + [0] * filling], device=device)
-        with torch.inference_mode(), self._attending(_plan(spans, slots, places, dtype, device)):
+        with torch.inference_mode(), self._active(), self._attending(_plan(spans, slots, places, dtype, device)):
             out = self._model(
                 input_ids=row,
                 position_ids=position,
@@ -204,7 +212,7 @@ class Packed:
 _PLAN: ContextVar[_Plan] = ContextVar("hydrometer_packed")
 
 
-def packed(network: Network, model: Any, pad: int, ids: Sequence[int]) -> Packed | None:
+def packed(network: Network, found: Packed, ids: Sequence[int]) -> Packed | None:
     """Return the model as one that computes packed rows, None where its layers do not allow it.
 
     Tried out, not looked up: recurrent layers let one request leak into the next, and some models have another kind of
@@ -212,15 +220,12 @@ def packed(network: Network, model: Any, pad: int, ids: Sequence[int]) -> Packed
 
     Args:
         network: The same model, computing each request apart.
-        model: The transformers model.
-        pad: Any valid token id.
+        found: The model, of which it is not known yet.
         ids: Some real text of at least twelve tokens.
     """
-    config = model.config.get_text_config(decoder=True)
     # Elsewhere than on a processor it was not measured; there the kernels are others and padding is cheap.
-    if network.device.type != "cpu" or getattr(config, "_attn_implementation", "") != "sdpa":
+    if network.device.type != "cpu" or found.attention != "sdpa":
         return None
-    found = Packed(model, pad)
     first, second, tail = list(ids[:9]), list(ids[3:8]), list(ids[9:12])
     try:
         ours = found.read([Piece(second), Piece(first, (tail[:2], tail[:1], tail[:2]))])
@@ -236,7 +241,7 @@ def packed(network: Network, model: Any, pad: int, ids: Sequence[int]) -> Packed
         (whole[0], ours[1][:3]), (whole[0, 1], ours[1][3]), (whole[0, 1:], ours[1][4:]), (apart[0], ours[0]),
         (behind[0], going[0]), (whole[0, 1:], going[1]), (whole[0, :1], going[2]),
     ]  # fmt: skip
-    return found if all(alike(model.dtype, left, right) for left, right in pairs) else None
+    return found if all(alike(found.dtype, left, right) for left, right in pairs) else None
 
 
 def _plan(spans: Sequence[_Span], slots: Slots | None, places: dict[int, int], dtype: Any, device: Any) -> _Plan:
