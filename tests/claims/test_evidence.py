@@ -127,3 +127,23 @@ def test_what_a_plan_takes_from_an_audit_is_read_once(monkeypatch: pytest.Monkey
     claims = tuple(Claim(kind=ClaimKind.DIFFERENCE, subject="open", value=value / 100) for value in range(1, 6))
     assert all(row.plan for row in answer(Card(source="c", claims=claims), audit()))
     assert len(read) == 1
+
+
+def test_a_plan_names_its_cost_as_far_as_it_was_measured() -> None:
+    claim = Claim(kind=ClaimKind.KEPT, subject="code")
+    (row,) = answer(Card(source="c", claims=(claim,)))
+    assert "hydrometer audit BASE STUDENT --task code_functions --items" in row.plan
+    assert "requests; tokens and time are unknown until a first audit" in row.plan
+    found = audit()
+    (row,) = answer(Card(source="c", claims=(replace(claim, subject="open"),)), found)
+    pilot, pairs = read_pilot(found), 1810
+    assert pilot.tokens_per_item
+    assert f"{2 * pairs:,} requests, about {round(pairs * pilot.tokens_per_item):,} tokens" in row.plan
+    assert "min as this audit ran" in row.plan or pilot.seconds_per_item is None
+
+
+def test_a_benchmark_is_planned_with_the_harness_that_has_it() -> None:
+    claim = Claim(kind=ClaimKind.SCORE, subject="gsm8k", value=0.9, settings={"shots": "5"})
+    (row,) = answer(Card(source="c", claims=(claim,)))
+    assert "--tasks gsm8k --num_fewshot 5" in row.plan
+    assert "1,319 items, 2,638 requests" in row.plan

@@ -5,11 +5,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
+from hydrometer.catalog import TASKS, load_task
 from hydrometer.claims.arithmetic import check
+from hydrometer.claims.benchmarks import PARTS, benchmarks
 from hydrometer.claims.filed import FileFacts, facts_of_audit, with_facts
 from hydrometer.claims.logged import LogFacts, is_void, results_for, why_unlike, with_score
-from hydrometer.claims.model import Answer, Card, Checked, Claim, ClaimKind
+from hydrometer.claims.model import BASE, STUDENT, Answer, Card, Checked, Claim, ClaimKind
 from hydrometer.planning import PlanSpec, read_pilot
 from hydrometer.result import AuditResult, CapabilityResult, Verdict
 from hydrometer.stats.power import pairs_for_difference, pairs_for_equivalence
@@ -30,6 +33,11 @@ _TESTED = (*_ANSWERS, ClaimKind.DIFFERENCE)
 """Kinds of claims about a capability."""
 _SUPPOSED = PlanSpec()
 """What a plan supposes where nothing was measured."""
+_LM_EVAL = (
+    "mmlu", "mmlu_pro", "gsm8k", "humaneval", "humaneval_plus", "mbpp", "mbpp_plus", "arc_challenge", "arc_easy", "hellaswag", "winogrande",
+    "ifeval", "bbh", "piqa", "boolq", "openbookqa",
+)  # fmt: skip
+"""Benchmarks that lm-eval knows by the same name."""
 _FILED = (ClaimKind.LINEAGE, ClaimKind.METHOD, ClaimKind.CONTEXT, ClaimKind.QUANTISATION, ClaimKind.LICENCE)
 """Kinds of claims that only files answer."""
 
@@ -42,11 +50,15 @@ class _Basis:
         pair: Base and student as a command names them.
         margin: Largest loss that still counts as equivalent.
         flips: Share of items on which the models differ, by capability, where it was measured.
+        tokens: Tokens of both replies to an item, None where no audit measured them.
+        seconds: Seconds of both models for an item, likewise.
     """
 
     pair: tuple[str, str]
     margin: float = _SUPPOSED.margin
     flips: Mapping[str, float]
+    tokens: float | None = None
+    seconds: float | None = None
 
 
 def answer(
@@ -92,11 +104,13 @@ def _basis(audit: AuditResult | None, files: FileFacts | None) -> _Basis:
     if audit is None:
         return _Basis(pair=(files.base, files.student) if files else ("BASE", "STUDENT"), flips={})
     # As a plan takes it from this audit.
-    measured = any(found.estimate.n for found in audit.capabilities)
+    pair = (audit.spec.base.text, audit.spec.student.text)
+    if not any(found.estimate.n for found in audit.capabilities):
+        return _Basis(pair=pair, margin=audit.spec.margin, flips={})
+    pilot = read_pilot(audit)
     return _Basis(
-        pair=(audit.spec.base.text, audit.spec.student.text), margin=audit.spec.margin,
-        flips=read_pilot(audit).discordance if measured else {},
-    )  # fmt: skip
+        pair=pair, margin=audit.spec.margin, flips=pilot.discordance, tokens=pilot.tokens_per_item, seconds=pilot.seconds_per_item
+    )
 
 
 def _with_files(row: Checked, files: FileFacts | None) -> Checked:
@@ -202,7 +216,9 @@ def _because(row: Checked, how: Answer, words: str) -> Checked:
 
 def _plan(claim: Claim, basis: _Basis, found: CapabilityResult | None = None) -> str:
     """Return what would settle a claim, `""` where nothing here can."""
-    if claim.kind not in {*_TESTED, ClaimKind.LENGTH}:
+    if claim.subject in benchmarks():
+        return _plan_of_benchmark(claim)
+    if claim.kind not in {*_TESTED, ClaimKind.LENGTH} or (claim.subject in PARTS and claim.kind is ClaimKind.KEPT):
         return ""
     flips = basis.flips.get(found.capability if found else "", _SUPPOSED.discordance)
     if claim.kind is ClaimKind.DIFFERENCE and claim.value:
@@ -211,10 +227,42 @@ def _plan(claim: Claim, basis: _Basis, found: CapabilityResult | None = None) ->
         # As the report plans it, where it does.
         needed = found.items_needed if found else None
         pairs = needed or pairs_for_equivalence(basis.margin, flips)
-    tasks: Sequence[str] = found.tasks if found else ()
+    tasks: Sequence[str] = found.tasks if found else _tasks_for(claim.subject)
     items = -(-pairs // max(len(tasks), 1))
     parts = ["hydrometer", "audit", *basis.pair, *(word for task in tasks for word in ("--task", task)), "--items", str(items)]
-    return f"{shlex.join(parts)}  # some {pairs:,} pairs"
+    return f"{shlex.join(parts)}  # some {pairs:,} pairs: {_cost(pairs, basis)}"
+
+
+@cache
+def _tasks_for(subject: str) -> tuple[str, ...]:
+    """Tasks of this package that test a capability; none where there is none, and an audit of all of them is proposed."""
+    if subject == "safety":
+        return "harmless_requests", "harmful_requests"
+    return tuple(name for name in TASKS if subject and load_task(name).capability == subject)
+
+
+def _cost(pairs: int, basis: _Basis) -> str:
+    """Requests, tokens and time of so many pairs, as far as an audit measured what one takes."""
+    requests = f"{2 * pairs:,} requests"
+    if basis.tokens is None and basis.seconds is None:
+        return f"{requests}; tokens and time are unknown until a first audit (--audit DIR) measured them"
+    tokens = f", about {round(pairs * basis.tokens):,} tokens" if basis.tokens is not None else ""
+    minutes = f", about {max(1, round(pairs * basis.seconds / 60)):,} min as this audit ran" if basis.seconds is not None else ""
+    return f"{requests}{tokens}{minutes}"
+
+
+def _plan_of_benchmark(claim: Claim) -> str:
+    """How to measure a published benchmark again: this package has no items of it, so a harness asks and `--log` judges."""
+    known = benchmarks().get(claim.subject)
+    if known is None or claim.of not in {STUDENT, BASE} or claim.subject not in _LM_EVAL:
+        return ""
+    items = claim.items or max(known.sizes.values())
+    shots = claim.settings.get("shots", "")
+    few = f" --num_fewshot {shots}" if shots.isdecimal() else ""
+    return (
+        f"lm_eval --model hf --model_args pretrained=MODEL --tasks {claim.subject}{few} --log_samples --output_path MODEL_LOG, for both models; then "
+        f"hydrometer claims CARD --log BASE_LOG --log STUDENT_LOG  # {items:,} items, {2 * items:,} requests; tokens and time are not known here"
+    )
 
 
 def _name(found: CapabilityResult) -> str:
