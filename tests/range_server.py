@@ -101,7 +101,12 @@ class _Handler(BaseHTTPRequestHandler):
             repo = "/".join(self.path.split("/")[3:5])
             self._send(json.dumps({"id": repo, "sha": COMMIT, "siblings": files}).encode(), 200)
         elif self.path.startswith("/api/models/") and self._root() is not None:
-            files = [{"type": "file", "path": p.name, "size": 1, "oid": "0"} for p in (self._root() or owner.root).iterdir()]
+            files = [
+                {"type": "file", "path": p.relative_to(root).as_posix(), "size": 1, "oid": "0"}
+                for root in [self._root() or owner.root]
+                for p in root.rglob("*")
+                if p.is_file()
+            ]
             self._send(json.dumps(files).encode(), 200)
         else:
             self._file(span)
@@ -116,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _file(self, span: str) -> None:
         owner = self.owner
-        found = re.fullmatch(r"/(cdn/|[\w.-]+/[\w.-]+/resolve/)(?:[\w%.]+/)?([\w.-]+)", self.path)
+        found = re.fullmatch(r"/(cdn/|[\w.-]+/[\w.-]+/resolve/)(?:[\w%.]+/)?([\w.-]+(?:/[\w.-]+)?)", self.path)
         root = owner.root if self.path.startswith("/cdn/") else self._root()
         path = root / found[2] if found and root else owner.root / "none"
         if not path.is_file():

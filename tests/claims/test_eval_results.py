@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import sample
 
+from hydrometer.checkpoint.hub import HubFolder
+from hydrometer.claims import opening
+from hydrometer.claims.eval_results import FOLDER
 from hydrometer.claims.evidence import answer
 from hydrometer.claims.model import BASE, STUDENT, Answer, ClaimKind
 from hydrometer.claims.opening import dump_claims, load_claims, open_card
 from hydrometer.errors import CardError
 from hydrometer.report.faces import FACES
+from range_server import serving
 
 BOMB = "- &a [x, x]\n" + "\n".join(f"- &b{i} {{<<: [*a, *a]}}" for i in range(30))
 
@@ -93,3 +100,18 @@ def test_files_that_are_no_scores_are_named_and_claim_nothing(tmp_path: Path, te
 def test_a_folder_with_neither_is_no_card(tmp_path: Path) -> None:
     with pytest.raises(CardError, match=r"no README.md"):
         open_card(str(tmp_path))
+
+
+def test_scores_of_a_repository_on_the_hub_are_read_with_its_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    folder = tmp_path / "repo"
+    (folder / FOLDER).mkdir(parents=True)
+    (folder / FOLDER / "gsm8k.yaml").write_text("- dataset: {id: openai/gsm8k, task_id: gsm8k}\n  value: 91.2\n", encoding="utf-8")
+    (folder / FOLDER / "bad.yaml").write_text("&a [*a]\n", encoding="utf-8")
+    card = SimpleNamespace(content="---\nlicense: mit\n---\nMMLU 84.5 %.\n")
+    with serving(folder) as server:
+        monkeypatch.setattr(opening.ModelCard, "load", lambda *_, **__: card)
+        monkeypatch.setattr(opening, "HubFolder", partial(HubFolder, endpoint=server.url))
+        read = opening.open_card("org/name")
+    assert [(claim.kind.value, claim.subject) for claim in read.claims] == [("licence", "mit"), ("score", "mmlu"), ("score", "gsm8k")]
+    assert [unread.quote for unread in read.unread] == [f"{FOLDER}/bad.yaml"]

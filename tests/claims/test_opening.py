@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import gguf
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -121,3 +122,19 @@ def test_no_card_is_one_line(tmp_path: Path, given: str) -> None:
     assert done.returncode in (1, 2)
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_what_a_gguf_file_states_of_itself_is_read_as_front_matter_is(tmp_path: Path) -> None:
+    writer = gguf.GGUFWriter(tmp_path / "x.gguf", "llama")
+    for key, value in (
+        ("general.base_model.0.repo_url", "https://huggingface.co/a/base"), ("general.dataset.0.name", "Traces"), ("general.license", "Apache-2.0"),
+    ):  # fmt: skip
+        writer.add_string(key, value)
+    writer.add_uint32("general.base_model.count", 1)
+    writer.add_uint32("general.dataset.count", 1)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    found = [(claim.kind.value, claim.subject) for claim in open_card(str(tmp_path / "x.gguf")).claims]
+    assert found == [("lineage", "https://huggingface.co/a/base"), ("training data", "Traces"), ("licence", "apache-2.0")]

@@ -20,7 +20,7 @@ from hydrometer.claims.settings import find_settings
 FOLDER = ".eval_results"
 """Name of the folder beside a card."""
 
-_LONGEST, _MOST = 200_000, 100
+LONGEST, MOST = 200_000, 100
 """Characters of a file and files of a folder that are read."""
 _OWN = re.compile(r"accuracy in %, (?P<pairs>\d+) pairs; against its base .* at (?P<base>[\d.]+) %")
 """The notes that this package writes."""
@@ -35,12 +35,12 @@ def read_folder(folder: Path) -> tuple[tuple[Claim, ...], tuple[Unread, ...]]:
     claims: list[Claim] = []
     unread: list[Unread] = []
     paths = sorted(path for path in (folder / FOLDER).glob("*") if path.suffix in {".yaml", ".yml"})
-    for path in paths[:_MOST]:
+    for path in paths[:MOST]:
         found = read_file(path)
         claims += found[0]
         unread += found[1]
-    if len(paths) > _MOST:
-        unread.append(Unread(line=0, quote=FOLDER, reason=f"{len(paths):,} files, of which {_MOST} are read"))
+    if len(paths) > MOST:
+        unread.append(Unread(line=0, quote=FOLDER, reason=f"{len(paths):,} files, of which {MOST} are read"))
     return tuple(claims), tuple(unread)
 
 
@@ -49,9 +49,22 @@ def read_file(path: Path) -> tuple[list[Claim], list[Unread]]:
     name = f"{FOLDER}/{path.name}"
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
-            text = file.read(_LONGEST + 1)
+            text = file.read(LONGEST + 1)
+    except OSError as error:
+        return [], [Unread(line=0, quote=name, reason=f"no list of scores: {error.strerror or error}")]
+    return read_entries(text, name)
+
+
+def read_entries(text: str, name: str) -> tuple[list[Claim], list[Unread]]:
+    """Return the claims of a file's text.
+
+    Args:
+        text: The text.
+        name: Its name, for quotes.
+    """
+    try:
         nodes, rows = _rows(text)
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
         return [], [Unread(line=0, quote=name, reason=f"no list of scores: {str(error).splitlines()[0][:120]}")]
     claims: list[Claim] = []
     unread: list[Unread] = []
@@ -67,8 +80,8 @@ def read_file(path: Path) -> tuple[list[Claim], list[Unread]]:
 
 def _rows(text: str) -> tuple[list[yaml.Node], list[Any]]:
     """Entries with their places. Aliases are refused: a few lines of them stand for billions of values."""
-    if len(text) > _LONGEST:
-        msg = f"more than {_LONGEST:,} characters"
+    if len(text) > LONGEST:
+        msg = f"more than {LONGEST:,} characters"
         raise ValueError(msg)
     if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
         msg = "YAML aliases, which no list of scores needs"

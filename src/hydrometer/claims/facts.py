@@ -18,23 +18,24 @@ _CONTEXT = (
 )
 _DATA = re.compile(
     rf"(?P<n>\d{{1,3}}(?:[. ]\d{{3}})+(?![\d.])|{NUMBER})\s?(?P<u>[kKM]?)\+?\s+(?:\w[\w./-]*[- ]){{0,4}}?(?:samples|examples|traces"
-    r"|trajectories|conversations|pairs|dialogues|dialogs|rows|instances|records|demonstrations|Beispielen?|exemples|ejemplos)\b"
+    r"|trajectories|conversations|pairs|dialogues|dialogs|rows|instances|records|demonstrations|Beispielen?|exemples|ejemplos|conversazioni|esempi|exemplos)\b"
     rf"|\b(?:train\w*|distil\w*|tun(?:ed|ing))\b[^.;:]{{0,60}}?(?P<q>{NUMBER})\s?(?P<w>[kKM]?)\s+(?:[a-z][\w-]* ){{0,3}}?(?:answers|responses|replies"
     r"|completions|solutions|problems|prompts|chains of thought)\b"
-    r"|\b(?:train(?:ed|ing)?|treinad\w*|entra\u00een\w*|fine-?tun\w+|SFT|affin\u00e9)\b[^.;:]{0,90}?\b(?:on|sur|em|auf|mit|with) (?:about |roughly |over |some |only |just )?"
+    r"|\b(?:train(?:ed|ing)?|treinad\w*|entra\u00een\w*|fine-?tun\w+|SFT|affin\u00e9|GRPO|DPO|Q?LoRA|addestrat\w*)\b[^.;:]{0,90}?\b(?:on|sur|em|auf|mit|with) (?:about |roughly |over |some |only |just )?"
     rf"(?P<o>\d{{1,3}}(?: \d{{3}})+|{NUMBER})\s?(?P<v>[kKM]?)\s+(?P<what>(?:[a-z][\w-]*\s+){{0,2}}[a-z][\w-]*)"
     rf"|(?P<m>{NUMBER})\s?(?:\u6761|\u4e2a\u6837\u672c|\u4efd)",
     re.IGNORECASE,
 )
 _NO_DATA = re.compile(r"epochs?|steps?|gpus?|nodes?|tokens?|hours?|days?|layers?|parameters?|bits?|shots?|languages?|domains?|x\b", re.IGNORECASE)
 _DATA_CUE = re.compile(
-    r"train|tun(?:ed|ing)|fine-?tun|distil|dataset|data\b|SFT|corpus|kept|heal|feinabstimm|entra\u00een|entrena|LoRA|\u8bad\u7ec3|\u5fae\u8c03", re.IGNORECASE
+    r"train|tun(?:ed|ing)|fine-?tun|distil|dataset|data\b|SFT|corpus|kept|heal|feinabstimm|entra\u00een|entrena|addestra|LoRA|\u8bad\u7ec3|\u5fae\u8c03", re.IGNORECASE
 )
 _TESTED = re.compile(r"\b(?:evaluat|benchmark|test(?:ed|s)?\b|held[- ]out|measured|asked)", re.IGNORECASE)
 _DATASET = re.compile(r"(?<![\w/.:-])(?P<id>[A-Za-z\d][\w.-]{0,60}/[A-Za-z\d][\w.-]{1,90})(?![\w/])")
 _DATASET_CUE = re.compile(
     r"\b(?:datasets?|training data|data(?: mix)?\b|corpus|traces|samples|trained on|fine-?tuned on|distilled from|come from|comes from|drawn from|sourced from)\b", re.IGNORECASE
 )
+_CALLED = re.compile(r"[`*\"')]*\s+(?:data ?set|corpus)\b", re.IGNORECASE)
 _METHOD = re.compile(
     r"\b(?P<m>QLoRA|LoRA|DoRA|full(?:[- ]parameter|[- ]weights?)? (?:fine-?tun(?:e|ing)|SFT)|GRPO|DPO|ORPO|KTO|SimPO|RLHF|PPO|SLERP|TIES"
     r"|DARE|passthrough|model[- ]stock|task arithmetic)\b(?:[^.;\n]{0,40}?\b(?:r(?:ank)?\s*[=:]?\s*)(?P<r>\d+)\b)?",
@@ -74,12 +75,12 @@ _LICENCE_NAMES: dict[str, str] = {
 _LICENCE_NAME = "|".join(f"(?P<l{i}>{words})" for i, words in enumerate(_LICENCE_NAMES.values()))
 _LICENCE = (
     re.compile(
-        rf"(?:\b(?:licen[sc]ed?|Lizenz|licencia|licen\u00e7a|terms)\b|\u8bb8\u53ef\u8bc1?|\u534f\u8bae)(?:\s+(?:is|as|under)|\s*[:=\uff1a])?(?:\s+the)?\s*[:*`\"']*\s*(?:{_LICENCE_NAME})\b", re.IGNORECASE
+        rf"(?:\b(?:licen[sc]ed?|Lizenz|licencia|licen\u00e7a|licenza|terms)\b|\u8bb8\u53ef\u8bc1?|\u534f\u8bae)(?:\s+(?:is|as|under)|\s*[:=\uff1a])?(?:\s+the)?\s*[:*`\"']*\s*(?:{_LICENCE_NAME})\b", re.IGNORECASE
     ),
     re.compile(
         rf"(?<![\w.-])(?:{_LICENCE_NAME})(?:[ -](?:community|open[- ]source))?[- ](?:licen[sc]ed?|Lizenz)\b", re.IGNORECASE
     ),
-    re.compile(rf"\b(?:released|published|available|distributed|licensed) under (?:the |an? )?(?:{_LICENCE_NAME})\b", re.IGNORECASE),
+    re.compile(rf"\b(?:released|published|available|distributed|licensed|is|are) under (?:the |an? )?(?:{_LICENCE_NAME})\b", re.IGNORECASE),
 )
 _Q = r"(?:UD-)?I?Q[1-8]_(?:[KLMSX01](?:_(?:XXS|XS|XL|S|M|L))?|XXS|XS|S|M|NL)|NVFP4|MXFP4|FP8|INT[48]|AWQ|GPTQ|[2-8]-bit"
 _QUANT = re.compile(rf"(?<![\w.])(?P<q>{_Q})(?![\w])")
@@ -160,7 +161,7 @@ def _data(sentence: str, taken: list[tuple[int, int]]) -> Iterator[Claim]:
         for match in _DATASET.finditer(sentence):
             near = sentence[max(0, match.start() - 60) : match.end() + 30]
             known = find_mentions(match["id"]) or SIZED.fullmatch(match["id"]) or re.fullmatch(r"[\d.]+/[\d.]+|(?:and|w)/.*", match["id"])
-            if not known and re.search(r"[-_\d]", match["id"]) and _DATASET_CUE.search(near):
+            if not known and (re.search(r"[-_\d]", match["id"]) or _CALLED.match(sentence, match.end())) and _DATASET_CUE.search(near):
                 yield Claim(kind=ClaimKind.DATA, subject=match["id"].rstrip(".")[:200])
 
 
@@ -206,7 +207,7 @@ def _licence(sentence: str) -> Iterator[Claim]:
     for match in (found for pattern in _LICENCE for found in pattern.finditer(sentence)):
         key = next(keys[int(name[1:])] for name, value in match.groupdict().items() if value)
         lead = sentence[max(0, match.start() - 60) : match.start()]
-        yield Claim(kind=ClaimKind.LICENCE, subject=key, of=BASE if BASE_NAMED.search(lead) else STUDENT)
+        yield Claim(kind=ClaimKind.LICENCE, subject=key, of=BASE if BASE_NAMED.search(re.split(r"[\u00b7|;,.]", lead)[-1]) else STUDENT)
         return
 
 

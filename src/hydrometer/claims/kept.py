@@ -17,7 +17,7 @@ _KEPT = re.compile(
     r"|\b(?P<before>(?:remain\w*|stay\w*|(?:is|are|was|were)(?: left| still)?) (?:\w+ly )?(?:intact|unchanged|untouched|unaffected|the same|included|present)"
     r"|(?:did|does|do)(?: not|n't) (?:\w+ly )?(?:change|suffer|drop|regress)|works? (?:exactly |just )?(?:as|like) (?:in|with) (?:the )?(?:base|original)"
     r"|(?:is|are) on par with (?:the )?(?:base|original)"
-    r"|(?:tower|encoder|projector|heads?|weights|layers?) (?:left )?(?:untouched|intact|unchanged|kept|preserved|included))\b",
+    r"|(?:tower|encoder|projector|heads?|weights|layers?) (?:left )?(?:untouched|intact|unchanged|kept|preserved|included|carried over))\b",
     re.IGNORECASE,
 )
 _BETTER = re.compile(

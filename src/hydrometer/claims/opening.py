@@ -14,11 +14,13 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from hydrometer.canon import to_plain
 from hydrometer.checkpoint.cards import LARGEST
 from hydrometer.checkpoint.gguf import read_header
+from hydrometer.checkpoint.hub import HubFolder
 from hydrometer.checkpoint.ranges import LOST
 from hydrometer.claims.card import read_card
-from hydrometer.claims.eval_results import FOLDER, read_file, read_folder
-from hydrometer.claims.model import Card, Claim, ClaimKind
-from hydrometer.errors import CardError
+from hydrometer.claims.eval_results import FOLDER, LONGEST, MOST, read_entries, read_file, read_folder
+from hydrometer.claims.facts import licence_key
+from hydrometer.claims.model import Card, Claim, ClaimKind, Unread
+from hydrometer.errors import CardError, EngineUnavailableError, ModelError
 from hydrometer.refs import bundled_adapter
 
 _ADAPTER: TypeAdapter[list[Claim]] = TypeAdapter(list[Claim], config=ConfigDict(extra="forbid"))
@@ -122,15 +124,19 @@ def _text(path: Path) -> str:
 
 
 def _of_gguf(path: Path) -> Card:
-    """The lineage that a GGUF file states in `general.base_model.*`, read as front matter is."""
+    """Lineage, data sets and licence that a GGUF file states in `general.*`, read as front matter is."""
     metadata = read_header(path).metadata
-    count = metadata.get("general.base_model.count", 0)
-    numbers = range(min(int(count), 16)) if isinstance(count, int) else ()
-    claims = [
-        Claim(kind=ClaimKind.LINEAGE, subject=str(name)[:200], quote=f"general.base_model.{i}: {name}"[:300])
-        for i in numbers
-        if (name := metadata.get(f"general.base_model.{i}.repo_url") or metadata.get(f"general.base_model.{i}.name"))
-    ]
+    claims = []
+    for kind, key in ((ClaimKind.LINEAGE, "general.base_model"), (ClaimKind.DATA, "general.dataset")):
+        count = metadata.get(f"{key}.count", 0)
+        for i in range(min(count, 16)) if isinstance(count, int) else ():
+            name = metadata.get(f"{key}.{i}.repo_url") or metadata.get(f"{key}.{i}.name")
+            if name:
+                claims.append(Claim(kind=kind, subject=str(name)[:200], quote=f"{key}.{i}: {name}"[:300]))
+    licence = metadata.get("general.license")
+    if isinstance(licence, str) and licence.strip():
+        subject = licence_key(licence)[:200]
+        claims.append(Claim(kind=ClaimKind.LICENCE, subject=subject, quote=f"general.license: {licence}"[:300]))
     return Card(source=path.name, claims=tuple(claims))
 
 
@@ -140,4 +146,25 @@ def _of_hub(reference: str) -> Card:
     except _NO_CARD as error:
         msg = f"no card of {reference} can be fetched ({type(error).__name__}): give a file or a folder"
         raise CardError(msg) from error
-    return read_card(card.content, reference)
+    read = read_card(card.content, reference)
+    claims, unread = _scores_on_hub(HubFolder(reference))
+    return replace(read, claims=(*read.claims, *claims), unread=(*read.unread, *unread))
+
+
+def _scores_on_hub(folder: HubFolder) -> tuple[list[Claim], list[Unread]]:
+    """Scores in `.eval_results` of a repository; what cannot be fetched is told, for the card can still be read."""
+    claims: list[Claim] = []
+    unread: list[Unread] = []
+    names = [name for name in folder.names(FOLDER) if name.endswith((".yaml", ".yml")) and "/" not in name]
+    for name in names[:MOST]:
+        try:
+            raw = folder.read(f"{FOLDER}/{name}", 4 * LONGEST) or b""
+        except (ModelError, EngineUnavailableError) as error:
+            unread.append(Unread(line=0, quote=f"{FOLDER}/{name}", reason=str(error)))
+            continue
+        found = read_entries(raw.decode("utf-8", "replace"), f"{FOLDER}/{name}")
+        claims += found[0]
+        unread += found[1]
+    if len(names) > MOST:
+        unread.append(Unread(line=0, quote=FOLDER, reason=f"{len(names):,} files, of which {MOST} are read"))
+    return claims, unread

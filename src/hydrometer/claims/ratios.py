@@ -19,12 +19,12 @@ _UNIT = r"(?P<u>%|percent|x|\u00d7|times)"
 _N = rf"(?P<n>{NUMBER})\s?{_UNIT}"
 _WORDS = (
     r"(?:chains?[- ]of[- ]thought|CoT|think(?:ing)?|reasoning|traces?|tokens?|repl(?:y|ies)|responses?|answers?|outputs?|chains?"
-    r"|generations?|completions?|Antworten|Gedankeng\u00e4nge|r\u00e9ponses|respuestas|respostas"
+    r"|generations?|completions?|Antworten|Gedankeng\u00e4nge|r\u00e9ponses|respuestas|respostas|risposte"
     r"|(?:\u601d\u8003|\u63a8\u7406|\u56de\u7b54|\u8f93\u51fa)(?:\u957f\u5ea6|\u94fe)?)"
 )
 _LESS = (
     r"(?:reduced|reduction|down|cut|shorter|shortened|longer|fewer|less|drop\w*|f[ae]ll\w*|decreas\w*|shr[iu]nk\w*|trimmed|saved"
-    r"|smaller|lower|k\u00fcrzer|l\u00e4nger|\u51cf\u5c11|\u7f29\u77ed|\u964d\u4f4e)"
+    r"|smaller|lower|k\u00fcrzer|l\u00e4nger|pi\u00f9 cort\w+|\u51cf\u5c11|\u7f29\u77ed|\u964d\u4f4e)"
 )
 _SHORTER = r"(?P<w>shorter|fewer|less|longer|more|k\u00fcrzer|l\u00e4nger|plus court\w*|mais curt\w*|m\u00e1s cort\w*)"
 _TIME = r"(?:latency|wall[- ]?(?:clock)?(?: time)?|response times?|time[- ]to[- ]answer|(?:inference|generation|running|run)[- ]?time)"

@@ -56,6 +56,7 @@ _REACHED = re.compile(r"\b(?:scor\w+|reach\w*|achiev\w*|gets?|obtain\w*|attain\w
 _CLAUSES = (",", ";", "\uff0c", "\uff1b", " vs", " against", " versus", " compared", " while ", " whereas ", " than ")
 _RIGHT_BEFORE = re.compile(r"(?P<who>[^\s,;()][^,;()]{0,50}?)\s*[(:=]\s*[*_`]*$")
 _RIGHT_BEHIND = re.compile(r"[\s)%]*(?:\(|for |of |by )\s*(?P<who>[^,;):=\d]{1,40}+(?:\d[^,;):=\s]*)?)(?!\s*[:=\d])", re.IGNORECASE)
+_FOR_BASE = re.compile(rf"\s*(?:for|of|by) (?:the |its )?(?:{BASE_WORDS})\b", re.IGNORECASE)
 _SHARE_OF = re.compile(r"\s*of (?:the |its |their )", re.IGNORECASE)
 """What follows a percentage that is a share of something else than items."""
 _REPORTS = re.compile(r"\b(?:reports?|scores?|reach(?:es)?|gets?|achieves?|attains?|is at|stands at|manages|has)\b", re.IGNORECASE)
@@ -95,7 +96,8 @@ def _sentences(text: str) -> Iterator[tuple[int, str]]:
     for match in [*_SPLIT.finditer(text), None]:
         end = match.start() if match else len(text)
         if text[start:end].strip():
-            yield start, text[start : min(end, start + _LONGEST)]
+            # A wrapped line is one space to every pattern, and as long, so that places stay right.
+            yield start, text[start : min(end, start + _LONGEST)].replace("\n", " ")
         start = match.end() if match else end
 
 
@@ -259,6 +261,8 @@ def _plain(sentence: str, mention: Mention, number: Quantity) -> bool:
     if not number.digits and re.fullmatch(r"\s*", sentence[number.end : mention.start]) and mention.start >= number.end:
         return False  # "30 SWE-bench tasks"
     if number.start >= mention.end and re.fullmatch(r",?\s*(?:up|down) from\s+", sentence[max(mention.end, number.start - 12) : number.start]):
+        return True
+    if number.start >= mention.end and _FOR_BASE.match(sentence, number.end):
         return True
     gap = sentence[mention.end : number.start] if number.start >= mention.end else sentence[number.end : mention.start]
     return bool(re.fullmatch(r"[\s:=|*_`()~-]*(?:(?:on|of|at|is|sur|auf|score[sd]?|reache[sd]|from|to|accuracy|unchanged|flat|stay(?:s|ed)|remain(?:s|ed))\s*)*[\s*_`(~]*(?:the )?", gap))

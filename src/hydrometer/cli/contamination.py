@@ -69,3 +69,48 @@ def contamination(
         if others:
             print_inflation(twins, ("public", "twin"), console)
     raise typer.Exit(10 if any(row.low is not None and row.low > 0 for row in (*overlap, *twins)) else 0)
+
+
+def twins(
+    file: Annotated[
+        Path,
+        typer.Argument(help="Published word problems, .jsonl as GSM8K has them: question, and answer with <<marks>>."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the public items and their twins, one folder per set.")],
+    copies: Annotated[int, typer.Option(help="Twins per item; four show more than one.", min=1, max=20)] = 1,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the new numbers.", show_default="drawn, so that the twins are fresh")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON on standard output.")] = False,
+) -> None:
+    """Make fresh twins of published word problems: other numbers in the same text, the answer worked out again.
+
+    An item whose computation cannot be traced to the numbers of its question without doubt is left out and counted.
+    Audit the folders with --task, and give the audits to `hydrometer contamination`.
+    """
+    import secrets
+
+    from hydrometer.contamination.exchanged import make_twins, read_rows
+    from hydrometer.report.json_report import write_file
+
+    rows = read_rows(file)
+    made = make_twins(rows, copies, secrets.randbits(48) if seed is None else seed)
+    if not made.public:
+        reasons = "; ".join(f"{count:,} {why}" for why, count in made.left_out.most_common(3)) or "it holds no rows"
+        msg = f"{file}: no item can be given a twin ({reasons})"
+        raise UsageError(msg)
+    sets = {"public": made.public, **{f"fresh-{i}": one for i, one in enumerate(made.twins, start=1)}}
+    for name, items in sets.items():
+        folder = out / name
+        folder.mkdir(parents=True, exist_ok=True)
+        write_file(folder / f"{file.stem}.jsonl", "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in items))
+    if as_json:
+        typer.echo(json.dumps({"items": len(rows), "with_twins": len(made.public), "left_out": dict(made.left_out)}))
+        return
+    typer.echo(f"{len(made.public):,} of {len(rows):,} items have {copies} twin{'s' if copies > 1 else ''} in {out}")
+    for why, count in made.left_out.most_common():
+        typer.echo(f"  left out, {why}: {count:,}")
+    for name in sets:
+        asked = f"--task {out / name / file.stem}.jsonl --fixed --items {len(made.public)}"
+        typer.echo(f"hydrometer audit BASE STUDENT {asked} --out {name}")
+    typer.echo("hydrometer contamination public " + " ".join(f"--fresh {name}" for name in list(sets)[1:]))

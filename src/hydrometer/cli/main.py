@@ -20,7 +20,7 @@ import typer
 from hydrometer.cli.bundle import bundle, unbundle
 from hydrometer.cli.claims import claims
 from hydrometer.cli.compare import compare
-from hydrometer.cli.contamination import contamination
+from hydrometer.cli.contamination import contamination, twins
 from hydrometer.cli.detects import detects
 from hydrometer.cli.drift import drift
 from hydrometer.cli.inspect_ import inspect
@@ -289,6 +289,7 @@ app.command()(bundle)
 app.command()(claims)
 app.command()(compare)
 app.command()(contamination)
+app.command()(twins)
 app.command()(detects)
 app.command()(drift)
 app.command()(inspect)

@@ -85,10 +85,16 @@ def by_twins(public: AuditResult, fresh: Sequence[AuditResult]) -> tuple[Inflati
         if mine is not None and theirs:
             for name in (item.capability, ""):
                 rows[name].append((mine, float(np.mean(theirs)), item.cluster or item.item_id))
-    return tuple(_paired(name, values) for name, values in _all_first(rows))
+    return tuple(of_pairs(name, values) for name, values in _all_first(rows))
 
 
-def _paired(name: str, rows: Sequence[tuple[float, float, str]]) -> Inflation:
+def of_pairs(name: str, rows: Sequence[tuple[float, float, str]]) -> Inflation:
+    """Return the inflation over items with twins.
+
+    Args:
+        name: Capability, `""` for all.
+        rows: Per item the student's difference to its base on it, the mean of that on its twins, and its cluster.
+    """
     seen, twin = (np.array([row[i] for row in rows], dtype=np.float64) for i in (0, 1))
     clusters = np.unique([row[2] for row in rows], return_inverse=True)[1]
     # The difference of two differences lies in -2..2; the tests know -1..1.
