@@ -345,6 +345,20 @@ def test_another_name_in_the_replies_is_recorded(stub: Stub) -> None:
     assert (details["asked_model"], details["served_model"]) == ("stub", "other.gguf")
 
 
+def test_another_model_in_the_middle_is_an_error_and_no_answer(stub: Stub) -> None:
+    engine = open_stub(stub)
+    assert engine.identity().details["served_model"] == "stub"
+    assert replies(engine, ask("hi"))["hi"].text == "hi"
+    stub.served = "/models/stub.gguf"  # The same, with its folder.
+    assert replies(engine, ask("ho"))["ho"].text == "ho"
+    stub.served = "another"
+    swapped = replies(engine, ask("hey"))["hey"]
+    assert swapped.finish is Finish.ERROR
+    assert swapped.error == "the server answered as 'another', and as 'stub' before: one run needs one model"
+    stub.served = ""  # One that does not say may be anybody, and always was.
+    assert replies(engine, ask("hoy"))["hoy"].text == "hoy"
+
+
 def test_the_fingerprint_tells_models_apart_and_not_addresses(stub: Stub) -> None:
     with Stub() as twin, Stub(logprobs=[("A", -1.5)]) as other:
         first, same, different = (open_stub(s).identity() for s in (stub, twin, other))

@@ -41,6 +41,7 @@ from hydrometer.engines.http_identity import (
     find_server,
     first_choice,
     identify,
+    plain_name,
     probe,
     reasoning_of,
     top_logprobs,
@@ -76,6 +77,7 @@ class HttpEngine(ClosingEngine):
         self._server, self._client, self._further = server, server.client, tuple(further)
         self._identity: ModelIdentity | None = None
         self._closed = False
+        self._served = ""
         self._logprobs = self._offers_logprobs()
         self._template = find_template(server)
 
@@ -107,6 +109,7 @@ class HttpEngine(ClosingEngine):
                 body = {**self._plain_body(), "model": other.model}
                 check_same(self._server, replies, other, probe(other, body, logprobs=self._logprobs))
             self._identity = identify(self._server, replies)
+            self._served = plain_name(self._identity.details.get("served_model", ""))
         return self._identity
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Answer]:
@@ -149,9 +152,17 @@ class HttpEngine(ClosingEngine):
         # Who answers and how choices are scored by llama.cpp is asked at once: a day for each would be too long.
         for reply in (self._batches or self._client).stream(calls):
             request = requests[reply.call.key]
-            completion = _refused(reply) if reply.refusal else read(request, reply)
+            completion = _refused(reply) if reply.refusal else self._swapped(reply) or read(request, reply)
             self._client.kept += completion.finish is not Finish.ERROR
             yield Answer(request, completion)
+
+    def _swapped(self, reply: Reply) -> Completion | None:
+        """Return an error for a reply of another model than those before: a server may load one in between."""
+        served = plain_name(str(reply.body.get("model") or ""))
+        self._served = self._served or served
+        if not served or served == self._served:
+            return None
+        return _error(f"the server answered as {served!r}, and as {self._served!r} before: one run needs one model")
 
     def _check_open(self) -> None:
         if self._closed:
