@@ -18,10 +18,10 @@ from hydrometer.drift.result import DriftResult, to_json
 from hydrometer.drift.rows import make_rows
 from hydrometer.drift.run import drift
 from hydrometer.drift.summary import heat, mean
-from hydrometer.drift.texts import Passage, from_file, neutral
+from hydrometer.drift.texts import NEUTRAL, Passage, from_file, neutral, texts_digest
 from hydrometer.engines.base import EngineSettings
 from hydrometer.engines.reading import Tokens
-from hydrometer.errors import ModelError, UsageError
+from hydrometer.errors import EngineError, ModelError, UsageError
 from hydrometer.items import Message, Thinking
 from hydrometer.outcomes import Completion
 from hydrometer.refs import parse_ref
@@ -127,6 +127,33 @@ def test_other_tokenizers_are_compared_in_bits_per_byte_alone(tiny: Path, tmp_pa
     assert other.groups == ()
     assert other.bits[0] == pytest.approx(run(tiny, tiny).bits[0], rel=1e-4)
     assert all(bits > 0.0 for bits in other.bits)
+
+
+def test_weights_that_are_no_numbers_are_one_line(tiny: Path, tmp_path: Path) -> None:
+    broken = changed(tiny, tmp_path / "nan", "layers.1.", factor=float("nan"))
+    for pair in ((tiny, broken), (broken, tiny)):
+        with pytest.raises(EngineError, match="NaN"):
+            run(*pair)
+
+
+def test_a_context_longer_than_the_models_is_the_models_own(tiny: Path) -> None:
+    found = drift(
+        str(tiny),
+        str(tiny),
+        passages=[Passage(name="long", group="g", text=" ".join(text.text for text in neutral()[:13]))],
+        settings=EngineSettings(threads=1, context=1 << 20),
+        environment=environment(),
+    )
+    with open_reader(parse_ref(str(tiny)), EngineSettings()) as reader:
+        assert found.window == reader.context
+    assert found.cut == 1
+    assert found.texts.startswith("s2:")
+
+
+def test_the_neutral_texts_are_the_ones_that_were_measured() -> None:
+    texts = neutral()
+    assert texts_digest(texts) == NEUTRAL
+    assert len({text.name for text in texts}) == len(texts)
 
 
 def test_the_result_is_plain_json(tiny: Path) -> None:

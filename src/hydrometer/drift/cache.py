@@ -23,10 +23,10 @@ import zstandard
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from hydrometer.canon import canonical_json, digest
+from hydrometer.canon import canonical_json
 from hydrometer.distances import Distance
 from hydrometer.drift.rows import Row
-from hydrometer.drift.texts import Passage
+from hydrometer.drift.texts import Passage, texts_digest
 from hydrometer.errors import UsageError
 from hydrometer.provenance import ModelIdentity
 from hydrometer.stats.estimate import Ints
@@ -82,7 +82,7 @@ def header_of(
         sha.update(np.array([row.document, row.first, len(row.ids), *row.ids], dtype="<i4").tobytes())
     return Header(
         identity=identity,
-        texts=digest([[text.text, text.prompt] for text in texts]),
+        texts=texts_digest(texts),
         tokens=f"sha256:{sha.hexdigest()}",
         places=sum(len(row.starts) for row in rows),
         vocabulary=vocabulary,

@@ -14,7 +14,7 @@ from hydrometer.drift.reading import Read, piece_of, read_alone, read_pair, sour
 from hydrometer.drift.result import DriftResult, Kept, Place
 from hydrometer.drift.rows import Row, make_rows
 from hydrometer.drift.summary import distance, heat
-from hydrometer.drift.texts import Passage
+from hydrometer.drift.texts import Passage, texts_digest
 from hydrometer.engines.reading import Reader, TopReader
 from hydrometer.errors import ModelError, UsageError
 from hydrometer.progress import Progress
@@ -105,6 +105,7 @@ class Pair:
             window=self._window,
             seconds=time.perf_counter() - self._clock,
             environment=environment,
+            texts=texts_digest(self._texts),
             kept=self._kept(base, float(read.tokens.rest.mean())),
         )
 
@@ -138,6 +139,7 @@ class Pair:
             window=self._window,
             seconds=time.perf_counter() - self._clock,
             environment=environment,
+            texts=texts_digest(self._texts),
         )
 
     def _bar(self, label: str, rows: Sequence[Row]) -> Callable[[int], None]:

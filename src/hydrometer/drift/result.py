@@ -101,6 +101,7 @@ class DriftResult:
         window: Tokens read at once at most.
         seconds: Wall time of the reading.
         environment: Machine and packages.
+        texts: Digest of the texts; numbers over other texts do not compare.
         kept: Where the base's side was kept in part, so that divergences are lower bounds; None where it was whole.
     """
 
@@ -120,6 +121,7 @@ class DriftResult:
     window: int
     seconds: float
     environment: Environment
+    texts: str = ""
     kept: Kept | None = None
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from hydrometer.canon import digest
 from hydrometer.errors import UsageError
 
 _LARGEST = 1 << 24
+
+NEUTRAL = "s2:3266f448d16b98a7e74fac83a300ba7a"
+"""Digest of the texts that come along."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +50,11 @@ def neutral() -> tuple[Passage, ...]:
     """Return the texts that come along: public domain in several languages, and code."""
     table = json.loads(files("hydrometer").joinpath("data", "neutral.json").read_text(encoding="utf-8"))
     return tuple(Passage(name=t["name"], group=t["group"], text=t["text"]) for t in table)
+
+
+def texts_digest(texts: Sequence[Passage]) -> str:
+    """Return the digest of some texts: distances compare only where it is the same."""
+    return digest([[text.text, text.prompt] for text in texts])
 
 
 def from_file(path: Path) -> tuple[Passage, ...]:

@@ -105,7 +105,9 @@ def _token(text: str) -> str:
 
 def _percent(share: float) -> str:
     value = 100.0 * share
-    return f"{value:.0f} %" if value >= 9.95 else (f"{value:.1f} %" if value >= 0.1 else "under 0.1 %")
+    if value < 0.1:
+        return "under 0.1 %"
+    return f"{value:.0f} %" if 9.95 <= value < 98.5 else f"{value:.1f} %"
 
 
 def _lost(items: Sequence[ItemResult], drifts: Sequence[ItemDrift]) -> Iterator[tuple[ItemResult, ItemDrift]]:
