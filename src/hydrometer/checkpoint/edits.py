@@ -387,10 +387,10 @@ def _origin(edit: Edit, place: Place) -> Place:
 
 
 def _precision(student: Inventory, place: Place, rows: Rows) -> str:
-    """The coarsest dtype that holds the rows: 16-bit weights are often stored again in 32 bits."""
+    """The coarsest dtype that holds the rows: bfloat16 is often stored again as float16 or in 32 bits."""
     dtype = student.weights[place].meta.dtype
     coarse = (name for name in ("BF16", "F16") if np.array_equal(rounded(rows, name), rows))
-    return next(coarse, dtype) if dtype == "F32" else dtype
+    return next(coarse, dtype) if dtype in ("F32", "F16") else dtype
 
 
 def _role(place: Place) -> str:
