@@ -364,7 +364,9 @@ def lineage_words(found: Lineage) -> str:
         return f"every value that was read is the same; {hits}"
     if found.word == "derived":
         same = f", {found.small_equal} of {found.small} small tensors unchanged" if found.small else ""
-        return f"{hits}, at a distance of {found.relative:.2g}{same}"
+        # The median of the matrices that were read: of a few modules trained most are untouched.
+        far = f"at a distance of {found.relative:.2g}" if found.relative else "most of these matrices untouched"
+        return f"{hits}, {far}{same}"
     if found.word == "permuted":
         return (
             f"the base's neurons in another order: gate and up agree on {found.agreements} of {found.neurons} "
