@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
+from scipy.stats import binom
 
 from hydrometer.checkpoint.gguf_source import open_gguf
 from hydrometer.checkpoint.hub import HubFolder
@@ -17,6 +18,7 @@ from hydrometer.checkpoint.lineage import (
     PROOF,
     ROWS,
     Lineage,
+    at_least,
     match_neurons,
     match_rows,
     rank_by_distance,
@@ -82,6 +84,13 @@ def test_hits_have_the_chance_that_is_claimed() -> None:
     for least in (1, 2, 3, 4):
         assert np.mean(hits >= least) <= 1.15 / math.factorial(least)
     assert match_rows(PLACE, base, near).p_value == pytest.approx(1 / math.factorial(8))
+
+
+@pytest.mark.parametrize("chance", [1e-4, 0.01, 0.3, 0.9, 1.0])
+@pytest.mark.parametrize("trials", [0, 1, 7, 64])
+def test_the_tail_is_that_of_the_library(trials: int, chance: float) -> None:
+    for hits in range(trials + 1):
+        assert at_least(hits, trials, chance) == pytest.approx(float(binom.sf(hits - 1, trials, chance)), rel=1e-9)
 
 
 def test_rows_without_numbers_are_no_hits() -> None:

@@ -14,11 +14,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from math import exp, lgamma
+from math import exp, fsum, lgamma, log, log1p
 from typing import Literal
 
 import numpy as np
-from scipy.special import bdtrc
 
 from hydrometer.checkpoint.inventory import Inventory, Pairing, pair_up
 from hydrometer.checkpoint.names import Place
@@ -203,7 +202,24 @@ def match_neurons(base: tuple[Rows, Rows], student: tuple[Rows, Rows]) -> tuple[
     agreed, counted = int(np.sum((gate == up) & alone)), int(np.sum(alone))
     # Answers are drawn without putting back, so of fewer rows than there are.
     chance = 1.0 / max(1, len(student[0]) - counted + 1)
-    return agreed, counted, float(bdtrc(agreed - 1, counted, chance))
+    return agreed, counted, at_least(agreed, counted, chance)
+
+
+def at_least(hits: int, trials: int, chance: float) -> float:
+    """Return the chance of so many hits or more: the upper tail of a binomial distribution.
+
+    Summed here, as importing a library of distributions takes longer than all of an inspection's other imports.
+
+    Args:
+        hits: Hits.
+        trials: Independent trials, some hundreds at most.
+        chance: Chance of a hit.
+    """
+    if hits <= 0 or chance >= 1.0:
+        return 1.0
+    ways = (lgamma(trials + 1) - lgamma(k + 1) - lgamma(trials - k + 1) for k in range(hits, trials + 1))
+    terms = (w + k * log(chance) + (trials - k) * log1p(-chance) for k, w in enumerate(ways, hits))
+    return min(1.0, fsum(map(exp, terms)))
 
 
 def rank_by_distance(found: Sequence[Lineage]) -> list[Lineage]:
