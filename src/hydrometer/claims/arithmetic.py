@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import lru_cache
 
 from hydrometer.claims.benchmarks import benchmarks
 from hydrometer.claims.model import BASE, STUDENT, Answer, Card, Checked, Claim, ClaimKind
@@ -13,6 +15,8 @@ from hydrometer.stats.paired import mcnemar_exact, tango_interval
 DROPPED = 10
 """Items that a denominator may be short of before it is called another set instead of dropped items."""
 
+_Others = defaultdict[tuple[ClaimKind, str, str], list[Claim]]
+"""The claims of a card by kind, subject and owner; licences also by owner alone, under the subject `""`."""
 _ALPHA = 0.05
 _COMPARED = ("thinking", "shots", "harness", "quantisation", "budget", "sampling", "items", "metric", "filter")
 """What two numbers must share to be compared."""
@@ -23,7 +27,12 @@ _NAMED = ("thinking", "harness", "quantisation", "sampling")
 
 def check(card: Card) -> tuple[Checked, ...]:
     """Return every claim with what arithmetic says of it, in the order of the card."""
-    return tuple(_checked(claim, card.claims) for claim in card.claims)
+    others: _Others = defaultdict(list)
+    for claim in card.claims:
+        others[claim.kind, claim.subject, claim.of].append(claim)
+        if claim.kind is ClaimKind.LICENCE:
+            others[claim.kind, "", claim.of].append(claim)
+    return tuple(_checked(claim, others) for claim in card.claims)
 
 
 def possible_counts(value: float, digits: int, n: int) -> range:
@@ -42,7 +51,7 @@ def possible_counts(value: float, digits: int, n: int) -> range:
     return range(max(0, math.ceil((value - reach) * n)), min(n, math.floor((value + reach) * n)) + 1)
 
 
-def _checked(claim: Claim, claims: Sequence[Claim]) -> Checked:
+def _checked(claim: Claim, claims: _Others) -> Checked:
     answers = [*_possible(claim), *_against_others(claim, claims), *_missing(claim, claims)]
     order = (Answer.IMPOSSIBLE, Answer.CONTRADICTED, Answer.NOT_COMPARABLE, Answer.UNPROVEN)
     answers.sort(key=lambda found: order.index(found[0]))
@@ -88,14 +97,13 @@ def _sizes(claim: Claim) -> list[int]:
     return sorted(set(known.sizes.values())) if known else []
 
 
-def _against_others(claim: Claim, claims: Sequence[Claim]) -> Iterator[tuple[Answer, str]]:
+def _against_others(claim: Claim, claims: _Others) -> Iterator[tuple[Answer, str]]:
     """What the other numbers of the card say of this one."""
     if claim.kind not in {ClaimKind.SCORE, ClaimKind.DIFFERENCE} or claim.value is None:
         return
     yield from _at_chance(claim, claims)
-    same = [c for c in claims if c is not claim and (c.kind, c.subject, c.of) == (claim.kind, claim.subject, claim.of)]
-    for other in same:
-        if other.value is not None and _settings(other) == _settings(claim) and _differ(claim, other):
+    for other in claims[claim.kind, claim.subject, claim.of]:
+        if other is not claim and other.value is not None and _settings(other) == _settings(claim) and _differ(claim, other):
             yield Answer.UNPROVEN, f"the card also gives {_percent(other)} for the same thing (line {other.line})"
             break
     base = _partner(claim, claims)
@@ -119,7 +127,7 @@ def _against_others(claim: Claim, claims: Sequence[Claim]) -> Iterator[tuple[Ans
             )
 
 
-def _at_chance(claim: Claim, claims: Sequence[Claim]) -> Iterator[tuple[Answer, str]]:
+def _at_chance(claim: Claim, claims: _Others) -> Iterator[tuple[Answer, str]]:
     known = benchmarks().get(claim.subject)
     base = claim if claim.of == BASE else _base_of(claim, claims)
     if known is None or not known.chance or base is None or base.value is None:
@@ -134,7 +142,7 @@ def _at_chance(claim: Claim, claims: Sequence[Claim]) -> Iterator[tuple[Answer, 
         yield Answer.NOT_COMPARABLE, words
 
 
-def _missing(claim: Claim, claims: Sequence[Claim]) -> Iterator[tuple[Answer, str]]:
+def _missing(claim: Claim, claims: _Others) -> Iterator[tuple[Answer, str]]:
     """What the card does not say, and a reader would need."""
     if claim.kind is ClaimKind.SCORE and claim.of == STUDENT:
         if _base_of(claim, claims) is None:
@@ -143,8 +151,8 @@ def _missing(claim: Claim, claims: Sequence[Claim]) -> Iterator[tuple[Answer, st
         if unnamed:
             yield Answer.UNPROVEN, f"not named: {', '.join(unnamed)}"
     if claim.kind is ClaimKind.LICENCE:
-        for other in claims:
-            if other.kind is claim.kind and other.of == claim.of and other.subject != claim.subject:
+        for other in claims[claim.kind, "", claim.of]:
+            if other.subject != claim.subject:
                 yield Answer.CONTRADICTED, f"the card also says {other.subject or 'nothing'} (line {other.line})"
     if claim.kind is ClaimKind.SPEED:
         words = "a speed says nothing without prompt tokens, turns, and whether drafts were used, alike for both"
@@ -153,18 +161,18 @@ def _missing(claim: Claim, claims: Sequence[Claim]) -> Iterator[tuple[Answer, st
         yield Answer.UNPROVEN, '"up to" speaks of one condition, and the card does not say which'
 
 
-def _base_of(claim: Claim, claims: Sequence[Claim]) -> Claim | None:
+def _base_of(claim: Claim, claims: _Others) -> Claim | None:
     """The base's score on the same benchmark: the one nearest in the card."""
-    rows = [c for c in claims if c.kind is ClaimKind.SCORE and c.of == BASE and c.subject == claim.subject]
+    rows = claims[ClaimKind.SCORE, claim.subject, BASE]
     return min(rows, key=lambda row: abs(row.line - claim.line), default=None)
 
 
-def _partner(claim: Claim, claims: Sequence[Claim]) -> Claim | None:
+def _partner(claim: Claim, claims: _Others) -> Claim | None:
     """The base's score that a student's score is compared with."""
     return _base_of(claim, claims) if claim.kind is ClaimKind.SCORE and claim.of == STUDENT else None
 
 
-def _best_case(claim: Claim, claims: Sequence[Claim]) -> tuple[int, int, float] | None:
+def _best_case(claim: Claim, claims: _Others) -> tuple[int, int, float] | None:
     """Items, the difference in items, and the exact p if nothing but these flipped; None where the size is not known."""
     base, n = _partner(claim, claims), max(_sizes(claim), default=0)
     if base is None or base.value is None or claim.value is None or not n:
@@ -173,7 +181,7 @@ def _best_case(claim: Claim, claims: Sequence[Claim]) -> tuple[int, int, float] 
     return n, flips, float(mcnemar_exact(flips, 0))
 
 
-def _interval(claim: Claim, claims: Sequence[Claim]) -> tuple[float | None, float | None]:
+def _interval(claim: Claim, claims: _Others) -> tuple[float | None, float | None]:
     """The interval that the number of items allows: of a difference at best, else of a score."""
     n = max(_sizes(claim), default=0)
     if claim.kind is not ClaimKind.SCORE or claim.value is None or not n:
@@ -181,9 +189,15 @@ def _interval(claim: Claim, claims: Sequence[Claim]) -> tuple[float | None, floa
     base = _partner(claim, claims)
     if base is not None and base.value is not None:
         flips = round(n * claim.value) - round(n * base.value)
-        low, high = tango_interval(max(flips, 0), max(-flips, 0), n)
-    else:
-        low, high = wilson_interval(round(claim.value * n), n)
+        return _best_interval(flips, n)
+    low, high = wilson_interval(round(claim.value * n), n)
+    return float(low), float(high)
+
+
+@lru_cache(maxsize=4096)
+def _best_interval(flips: int, n: int) -> tuple[float, float]:
+    """The interval of a difference if nothing but these items flipped; a card may repeat a table many times."""
+    low, high = tango_interval(max(flips, 0), max(-flips, 0), n)
     return float(low), float(high)
 
 

@@ -256,7 +256,7 @@ def _plan_of_benchmark(claim: Claim) -> str:
     known = benchmarks().get(claim.subject)
     if known is None or claim.of not in {STUDENT, BASE} or claim.subject not in _LM_EVAL:
         return ""
-    items = claim.items or max(known.sizes.values())
+    items = max(known.sizes.values())  # all of them: the few that a card may state settle nothing
     shots = claim.settings.get("shots", "")
     few = f" --num_fewshot {shots}" if shots.isdecimal() else ""
     return (
