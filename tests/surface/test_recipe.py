@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -77,8 +78,21 @@ def test_each_risk_is_named_with_its_line(name: str, place: int) -> None:
     assert risks(student)[name][:2] == (file, line)
 
 
+@pytest.mark.parametrize("card", ["", CLEAN])
+def test_code_that_loaders_would_run(card: str) -> None:
+    config = {"model_type": "qwen3_5", "auto_map": {"AutoModelForCausalLM": "modeling_own.Own\x1b[2J"}}
+    student = replace(model(card, config=config), gguf=False)
+    file, _, text = risks(student)["own code"]
+    assert file == "config.json"
+    assert "modeling_own.Own\\x1b" in text
+    assert "1 known risk is named (own code)" in recipe_topic(student, tuple(find_risks(model(), student))).text
+    assert "own code" not in risks(model(CLEAN, config={"auto_map": []}))
+    other = replace(model(CLEAN), tokenizer_config={"auto_map": {"AutoTokenizer": ["tok.Own", None]}})
+    assert risks(other)["own code"][0] == "tokenizer_config.json"
+
+
 def test_every_kind_is_planted_somewhere() -> None:
-    assert {*PLANTED, "think dialect"} == set(KINDS)
+    assert {*PLANTED, "think dialect", "own code"} == set(KINDS)
 
 
 def test_what_is_no_risk_for_the_family() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hydrometer.surface.answers import Risk, Topic
+from hydrometer.surface.answers import Risk, Topic, quoted
 from hydrometer.surface.files import CARD, SurfaceFiles
 from hydrometer.surface.licence import licence_of
 from hydrometer.surface.template import DIALECT_WORDS, family_dialect
@@ -81,6 +81,7 @@ KINDS: Mapping[str, str] = {
     "synthetic traces": "thoughts that another model invented from question and answer",
     "teacher's terms": "replies of a model whose maker restricts training on them",
     "licence": "no licence named",
+    "own code": "a config names Python code of the repository, which loaders run when they are told to trust it",
     "think dialect": "the card names think marks that are not the family's",
 }
 """Every kind of risk, with what it is."""
@@ -110,10 +111,21 @@ def find_risks(base: SurfaceFiles, student: SurfaceFiles) -> Iterator[Risk]:
         )  # fmt: skip
 
 
+    for file, table in (("config.json", student.config), ("tokenizer_config.json", student.tokenizer_config)):
+        named = table.get("auto_map")
+        if isinstance(named, Mapping) and named:
+            first = quoted(str(next(iter(named.values()))))
+            text = (
+                f"{file} names code of the repository ({first}), which loaders run when they are told to trust it; it "
+                "is not run here, and was not looked at"
+            )
+            yield Risk(name="own code", text=text, file=file, line=1, quote=first)
+
+
 def recipe_topic(student: SurfaceFiles, risks: Sequence[Risk]) -> Topic:
     """Say how many risks were found and where was looked; files do not show whether they did harm."""
     files = ", ".join(student.texts)
-    if not files:
+    if not files and not risks:
         return Topic(name="recipe", answer="not testable from files", text="no card and no training files")
     if not risks:
         return Topic(name="recipe", answer="confirmed", text=f"none of the known risks is named in {files}")
