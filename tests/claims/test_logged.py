@@ -133,3 +133,18 @@ def test_a_broken_log_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_text("{\n", encoding="utf-8")
     with pytest.raises(LogError):
         read_log(tmp_path / "x.jsonl")
+
+
+@pytest.mark.parametrize(("rows", "expected"), [(14_000, Answer.SUPPORTED), (13_600, Answer.SUPPORTED), (9_000, Answer.UNPROVEN)])
+def test_a_number_of_samples_is_counted_in_the_data(rows: int, expected: Answer) -> None:
+    (row,) = answer(read_card("Trained on 14k traces.", "card"), rows_of_data=rows)
+    assert row.answer is expected
+    assert f"hold {rows:,} rows, claimed 14,000" in row.reasons[0]
+
+
+def test_the_command_counts_training_data(tmp_path: Path) -> None:
+    (tmp_path / "card.md").write_text("Trained on 3 traces.\n", encoding="utf-8")
+    (tmp_path / "t.jsonl").write_text('{"text": "one two"}\n' * 3, encoding="utf-8")
+    run = hydrometer("claims", "card.md", "--data", "t.jsonl", "--json", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)["claims"][0]["answer"] == "supported"

@@ -13,6 +13,7 @@ from hydrometer.claims.benchmarks import PARTS, benchmarks
 from hydrometer.claims.filed import FileFacts, facts_of_audit, with_facts
 from hydrometer.claims.logged import LogFacts, is_void, results_for, why_unlike, with_score
 from hydrometer.claims.model import BASE, STUDENT, Answer, Card, Checked, Claim, ClaimKind
+from hydrometer.claims.trained import with_rows
 from hydrometer.planning import PlanSpec, read_pilot
 from hydrometer.result import AuditResult, CapabilityResult, Verdict
 from hydrometer.stats.power import pairs_for_difference, pairs_for_equivalence
@@ -62,7 +63,11 @@ class _Basis:
 
 
 def answer(
-    card: Card, audit: AuditResult | None = None, files: FileFacts | None = None, logs: LogFacts | None = None
+    card: Card,
+    audit: AuditResult | None = None,
+    files: FileFacts | None = None,
+    logs: LogFacts | None = None,
+    rows_of_data: int | None = None,
 ) -> tuple[Checked, ...]:
     """Return every claim with its answer: from arithmetic alone, and from an audit and files where there are any.
 
@@ -71,6 +76,7 @@ def answer(
         audit: A finished audit.
         files: What the files of both models say, where more is known than the audit read in them.
         logs: What logs of other harnesses say of both, or of the student alone.
+        rows_of_data: Rows of the training data, None where they are not at hand.
     """
     basis = _basis(audit, files)
     checked = check(card)
@@ -81,6 +87,8 @@ def answer(
         files = files or facts_of_audit(audit)
     if logs is not None:
         rows = [_with_logs(row, logs, basis) for row in rows]
+    if rows_of_data is not None:
+        rows = [with_rows(row, rows_of_data) for row in rows]
     return tuple(_with_files(row, files) for row in rows)
 
 

@@ -36,6 +36,10 @@ def claims(  # noqa: PLR0913 - one parameter per documented option
     filter_: Annotated[list[str] | None, typer.Option("--filter", help="Filter of lm-eval, likewise.")] = None,
     scorer: Annotated[list[str] | None, typer.Option(help="Scorer of Inspect, likewise.")] = None,
     task: Annotated[list[str] | None, typer.Option(help="Only this task of the logs; may be repeated.")] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="The training data, as `hydrometer contamination` takes them, to count their rows."),
+    ] = None,
     write: Annotated[
         Path | None, typer.Option(help="Write the claims as YAML, to be corrected by hand and read again.")
     ] = None,
@@ -74,7 +78,8 @@ def claims(  # noqa: PLR0913 - one parameter per documented option
         metrics=tuple(metric or ()), filters=tuple(filter_ or ()), scorers=tuple(scorer or ()), tasks=tuple(task or ())
     )
     logs = _logs(log or [], choice)
-    checked = answer(read, load_report(audit) if audit else None, facts, logs)
+    rows = _rows(data) if data else None
+    checked = answer(read, load_report(audit) if audit else None, facts, logs, rows)
     if write:
         write_file(write, dump_claims(read))
     if as_json:
@@ -97,3 +102,9 @@ def _logs(given: list[str], choice: Choice) -> LogFacts | None:
         return None
     read = [read_log(where, choice=choice) for where in given]
     return facts_of_logs(read[-1], read[0] if len(read) == 2 else None)
+
+
+def _rows(data: list[str]) -> int:
+    from hydrometer.contamination.training import Tally, find_files, read_documents
+
+    return sum(1 for _ in read_documents(find_files(data), Tally()))
