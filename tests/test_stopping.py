@@ -1,5 +1,6 @@
 """Audits that stop where the evidence is in: what is asked, what is said, and what the budget and the floor do."""
 
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -140,6 +141,7 @@ def test_the_cost_is_said_before_anything_is_asked(tmp_path: Path) -> None:
     cap = 2 * sum(Adding().items(400, 0)[i].max_tokens for i in range(400))
     said = f"at most 400 items, 800 requests to both models together and {cap:,} reply tokens"
     assert watch.notes[0].startswith(said)
+    assert re.search(r"; some [\d,]+ if neither model thinks, \d+ (?:s|min) at 50 tokens a second$", watch.notes[0])
     assert (result.base.asked, result.student.asked) == (400, 400)
 
 

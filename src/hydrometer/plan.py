@@ -36,6 +36,10 @@ class Entry:
         return self.base if side == "base" else self.student
 
 
+SPEED = 50
+"""Reply tokens a second at which times are given before anything was asked; then the progress bar knows better."""
+
+
 class Cost(NamedTuple):
     """What a plan takes at most: early stopping and answers that are kept already make it less.
 
@@ -52,10 +56,12 @@ class Cost(NamedTuple):
     typical: int
 
     def __str__(self) -> str:
-        """Say it in one line."""
+        """Say it in one line, with the time at a speed that a small model reaches on a few cores."""
+        seconds = self.typical / SPEED
+        time = f"{seconds:,.0f} s" if seconds < 120 else f"{seconds / 60:,.0f} min"
         return (
             f"at most {self.items:,} items, {self.requests:,} requests to both models together and {self.cap:,} reply "
-            f"tokens; some {self.typical:,} if neither model thinks"
+            f"tokens; some {self.typical:,} if neither model thinks, {time} at {SPEED} tokens a second"
         )
 
 
