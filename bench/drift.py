@@ -1,7 +1,8 @@
 """What drift costs over the bare forward passes, and against llama-perplexity: `python bench/drift.py [--tokens 20000]`.
 
 Both models read the same text (README, docs and changelog of this project: nothing is read twice). Ratios come from one
-run: the two bare passes and the comparison take turns, stretch by stretch. `--perplexity PATH` runs llama.cpp's tool on
+run: the two bare passes and the comparison take turns, stretch by stretch, in seconds of the clock and, for cores that
+others use too, of the processor. `--perplexity PATH` runs llama.cpp's tool on
 the same files, writes its `.kld` file, and reads that back; `--steps` shows that cost grows with tokens.
 """
 
@@ -13,23 +14,27 @@ import resource
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from hydrometer.api import environment
 from hydrometer.catalog import open_reader
-from hydrometer.drift.base_side import CachedBase, KeepingBase, ReadBase
+from hydrometer.drift.base_side import CachedBase, KeepingBase
 from hydrometer.drift.cache import TOP_K, Cache, CacheWriter, header_of
 from hydrometer.drift.kld import KldFile
-from hydrometer.drift.reading import piece_of, read_pair, source_of
+from hydrometer.drift.reading import Source, piece_of, read_pair, source_of
 from hydrometer.drift.rows import WINDOW, Row, batches, make_rows
 from hydrometer.drift.run import drift
 from hydrometer.drift.texts import Passage
 from hydrometer.engines.base import EngineSettings
 from hydrometer.engines.reading import Reader
 from hydrometer.refs import bundled_adapter, bundled_base, parse_ref
+from hydrometer.stats.estimate import Floats
 
 ROOT = Path(__file__).resolve().parent.parent
+Seconds = Floats
 STRETCH = 4
 """Rows between two turns."""
 
@@ -55,43 +60,47 @@ def count(rows: Sequence[Row]) -> int:
     return sum(len(row.starts) for row in rows)
 
 
-def bare(reader: Reader, rows: Sequence[Row]) -> float:
-    """Seconds of a pass that does nothing with the logits."""
-    start, piece = time.perf_counter(), piece_of(reader.vocabulary)
+def timed(work: Callable[[], object]) -> Seconds:
+    """Seconds of the clock and of the processor."""
+    clock, processor = time.perf_counter(), time.process_time()
+    work()
+    return np.array([time.perf_counter() - clock, time.process_time() - processor])
+
+
+def bare(reader: Reader, rows: Sequence[Row]) -> None:
+    """A pass that does nothing with the logits."""
     for batch in batches(rows):
-        for _ in reader.read([row.ids for row in batch], piece):
+        for _ in reader.read([row.ids for row in batch], piece_of(reader.vocabulary)):
             pass
-    return time.perf_counter() - start
 
 
-def turns(base: Reader, student: Reader, rows: Sequence[Row], threads: int) -> tuple[float, float]:
+def compared(base: Source, student: Reader, rows: Sequence[Row], threads: int) -> None:
+    """A comparison whose result nobody looks at."""
+    piece = piece_of(student.vocabulary)
+    read_pair(base, source_of(student), rows, piece=piece, threads=threads, done=lambda _: None)
+
+
+def turns(base: Reader, student: Reader, rows: Sequence[Row], threads: int) -> tuple[Seconds, Seconds]:
     """Seconds of the two bare passes, and of the exact comparison, in turns."""
-    alone = both = 0.0
+    alone, both = np.zeros(2), np.zeros(2)
     for number, at in enumerate(range(0, len(rows), STRETCH)):
         part = rows[at : at + STRETCH]
         for what in (0, 1) if number % 2 else (1, 0):
-            start = time.perf_counter()
             if what:
-                alone += bare(base, part) + bare(student, part)
+                alone += timed(lambda part=part: (bare(base, part), bare(student, part)))
             else:
-                side = ReadBase(base, threads=threads)
-                start = time.perf_counter()
-                read_pair(side.source, source_of(student), part, piece=piece_of(base.vocabulary), threads=threads, done=lambda _: None)
-                both += time.perf_counter() - start
+                both += timed(lambda part=part: compared(source_of(base), student, part, threads))
     return alone, both
 
 
-def cached(base: Reader, student: Reader, rows: Sequence[Row], path: Path, threads: int) -> tuple[float, float, int]:
+def cached(base: Reader, student: Reader, rows: Sequence[Row], path: Path, threads: int) -> tuple[Seconds, Seconds, int]:
     """Seconds of a run that writes the cache, of one that reads it, and its size."""
     header = header_of(base.identity(), [], rows, vocabulary=base.vocabulary, top_k=TOP_K, window=WINDOW)
     writer = CacheWriter(path, header)
-    keeping, start = KeepingBase(base, writer, threads=threads), time.perf_counter()
-    read_pair(keeping.source, source_of(student), rows, piece=piece_of(base.vocabulary), threads=threads, done=lambda _: None)
+    wrote = timed(lambda: compared(KeepingBase(base, writer, threads=threads).source, student, rows, threads))
     writer.finish(None)
-    wrote, start = time.perf_counter() - start, time.perf_counter()
-    side = CachedBase(Cache(path))
-    read_pair(side.source, source_of(student), rows, piece=piece_of(base.vocabulary), threads=threads, done=lambda _: None)
-    return wrote, time.perf_counter() - start, path.stat().st_size
+    again = timed(lambda: compared(CachedBase(Cache(path)).source, student, rows, threads))
+    return wrote, again, path.stat().st_size
 
 
 def perplexity(tool: Path, text: Path, folder: Path, threads: int) -> tuple[float, float, int]:
@@ -144,16 +153,18 @@ def main() -> None:
             rows = rows_of(base, asked.tokens)
             tokens = count(rows)
             alone, both = turns(base, student, rows, asked.threads)
-            print(f"two bare passes       {alone:8.1f} s, {tokens} tokens")
-            print(f"exact comparison      {both:8.1f} s, {both / alone:.3f} times the bare passes")
+            print(f"two bare passes       {alone[0]:8.1f} s, {tokens} tokens")
+            print(f"exact comparison      {both[0]:8.1f} s, {both[0] / alone[0]:.3f} times; processor {both[1] / alone[1]:.3f}")
             wrote, again, size = cached(base, student, rows, folder / "c", asked.threads)
             theirs = tokens * (2 * base.vocabulary + 8) * (WINDOW - 1 - WINDOW // 2) / WINDOW
-            print(f"written to a cache    {wrote:8.1f} s; from it {again:.1f} s, {again / alone:.2f} times the bare passes")
+            print(f"written to a cache    {wrote[0]:8.1f} s, processor {wrote[1] / alone[1]:.3f} times the bare passes")
+            print(f"from the cache        {again[0]:8.1f} s, processor {again[1] / alone[1]:.3f} times the bare passes")
             print(f"cache                 {size / 1e6:8.1f} MB, 1/{theirs / size:.0f} of a .kld file of this text")
             for step in asked.steps:
                 part = rows_of(base, min(step, asked.tokens))
                 _, seconds = turns(base, student, part, asked.threads)
-                print(f"{count(part):8} tokens       {seconds:8.2f} s, {1e3 * seconds / count(part):.2f} ms a token")
+                each = 1e3 * seconds / count(part)
+                print(f"{count(part):8} tokens       {seconds[0]:8.2f} s, {each[0]:.2f} ms a token, {each[1]:.2f} of the processor")
         if asked.perplexity:
             against(asked.perplexity, rows, folder, settings)
     print(f"most memory held      {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:8.0f} MB")

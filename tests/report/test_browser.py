@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import sample
 import sample_facets
+from sample_drift import with_drift
 
 from hydrometer.report.json_report import write
 from hydrometer.result import ItemResult
@@ -33,7 +34,7 @@ def _hostile() -> list[ItemResult]:
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("audit")
-    result = sample_facets.full(items=(*sample_facets.shown_items(), *_hostile()))
+    result = with_drift(sample_facets.full(items=(*sample_facets.shown_items(), *_hostile())))
     return write(result, folder)[1].as_uri()
 
 
