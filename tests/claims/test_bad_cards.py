@@ -87,3 +87,10 @@ def test_columns_of_a_harness_are_no_scores() -> None:
     table = "|Tasks|Version|n-shot|Metric|Value||Stderr|\n|---|---|---|---|---|---|---|\n|gsm8k|3|5|exact_match|0.8438|\u00b1|0.01|\n"
     (claim,) = read_card(table, "card").claims
     assert (claim.value, claim.settings) == (0.8438, {"shots": "5", "metric": "exact_match"})
+
+
+def test_what_only_looks_like_a_claim_is_none() -> None:
+    text = "A tenth of the replies were cut. See `tools/sample.py` for the training data. We ask whether it is better than the base.\n"
+    assert not read_card(text, "card").claims
+    (claim,) = read_card("25 points lost on MMLU.\n", "card").claims
+    assert claim.value == -0.25

@@ -36,6 +36,7 @@ _DATASET_CUE = re.compile(
     r"\b(?:datasets?|training data|data(?: mix)?\b|corpus|traces|samples|trained on|fine-?tuned on|distilled from|come from|comes from|drawn from|sourced from)\b", re.IGNORECASE
 )
 _CALLED = re.compile(r"[`*\"')]*\s+(?:data ?set|corpus)\b", re.IGNORECASE)
+_NO_ID = re.compile(r"^[\d.]+/[\d.]+$|^(?:and|w)/|\.(?:py|md|txt|ya?ml|jsonl?|sh|gguf|html?|ipynb|png|csv)$", re.IGNORECASE)
 _METHOD = re.compile(
     r"\b(?P<m>QLoRA|LoRA|DoRA|full(?:[- ]parameter|[- ]weights?)? (?:fine-?tun(?:e|ing)|SFT)|GRPO|DPO|ORPO|KTO|SimPO|RLHF|PPO|SLERP|TIES"
     r"|DARE|passthrough|model[- ]stock|task arithmetic)\b(?:[^.;\n]{0,40}?\b(?:r(?:ank)?\s*[=:]?\s*)(?P<r>\d+)\b)?",
@@ -160,7 +161,7 @@ def _data(sentence: str, taken: list[tuple[int, int]]) -> Iterator[Claim]:
     if _DATASET_CUE.search(sentence):
         for match in _DATASET.finditer(sentence):
             near = sentence[max(0, match.start() - 60) : match.end() + 30]
-            known = find_mentions(match["id"]) or SIZED.fullmatch(match["id"]) or re.fullmatch(r"[\d.]+/[\d.]+|(?:and|w)/.*", match["id"])
+            known = find_mentions(match["id"]) or SIZED.fullmatch(match["id"]) or _NO_ID.search(match["id"])
             if not known and (re.search(r"[-_\d]", match["id"]) or _CALLED.match(sentence, match.end())) and _DATASET_CUE.search(near):
                 yield Claim(kind=ClaimKind.DATA, subject=match["id"].rstrip(".")[:200])
 

@@ -69,6 +69,8 @@ _FRACTION = _compiled(
     rf"{_WORDS}\b[^.;,\d]{{0,40}}?\b{_F} as long\b(?P<w>)",
 )
 _HALVES = re.compile(rf"\bhalv(?:es|ed|ing)\b[^.;,]{{0,40}}?(?P<what>{_WORDS}|{_TIME})\b", re.IGNORECASE)
+_OF_ALL = re.compile(r"of (?:the|its|all) (?:replies|answers|responses|outputs|traces|chains|generations)\b", re.IGNORECASE)
+"""A share of the replies is no length of them."""
 _USES = re.compile(
     r"\b(?:us(?:e|es|ing)|spends?|needs?|takes?|generat\w+|produc\w+|with|only|just|at|in|consum\w+|requir\w+|writes?|emits?)\b", re.IGNORECASE
 )
@@ -181,6 +183,8 @@ def _counted(match: re.Match[str]) -> float | None:
 
 
 def _fraction(match: re.Match[str]) -> float | None:
+    if _OF_ALL.search(match.group()):
+        return None
     share = _share(match["f"])
     if match["w"]:
         return 1.0 - share

@@ -27,7 +27,7 @@ _SPLIT = re.compile(
 )
 """Ends of sentences. A line of 60 characters that ends without a stop goes on in the next one, a shorter one is an item of its own."""
 _WISH = re.compile(
-    r"\b(?:will|plan(?:s|ned)? to|aims? to|hope|goal|todo|coming soon|future|should|may|might|could|would|if you|designed to|intended"
+    r"\b(?:will|whether|plan(?:s|ned)? to|aims? to|hope|goal|todo|coming soon|future|should|may|might|could|would|if you|designed to|intended"
     r"|not (?:yet )?(?:been )?(?:evaluated|tested|measured|benchmarked)|has not|have not|no (?:benchmarks?|evaluation))\b|\?\s*$",
     re.IGNORECASE,
 )
@@ -41,7 +41,7 @@ _UP_OR_DOWN = re.compile(
     r"|up\b|boost|jump|better|higher|rose|above|ahead)",
     re.IGNORECASE,
 )
-_BEHIND_IT = re.compile(r"[\s)]*(?:(?P<down>below|behind|under|lower|worse|down|less|short of|drop|loss|fewer|regression)|above|over|ahead|higher|better|up|more|gain)\b", re.IGNORECASE)
+_BEHIND_IT = re.compile(r"[\s)]*(?:(?P<down>below|behind|under|lower|worse|down|less|short of|drop|loss|lost|fewer|regression)|above|over|ahead|higher|better|up|more|gain)\b", re.IGNORECASE)
 _FROM_TO = re.compile(
     rf"from\s+(?P<a>{NUMBER})\s?%?\s*(?:to|->|\u2192)\s*(?P<b>{NUMBER})\s?%?|(?<![\w.])(?P<c>{NUMBER})\s?%?\s*(?:->|\u2192)\s*(?P<d>{NUMBER})\s?%?",
     re.IGNORECASE,
