@@ -85,17 +85,19 @@ def main() -> None:
         ways |= {f"lm-eval, batches of {n}": peer(model, tokenizer, n, asked, args.cap) for n in sizes}
     ours(engine, asked[:2], 4)
     times: dict[str, float] = dict.fromkeys(ways, 0.0)
+    computing = dict.fromkeys(ways, 0.0)
     said: dict[str, list[str]] = {}
     for _ in range(args.rounds):
         for name, way in ways.items():
-            start = time.perf_counter()
+            start, used = time.perf_counter(), time.process_time()
             said[name] = way()
             times[name] += (time.perf_counter() - start) / args.rounds
+            computing[name] += (time.process_time() - used) / args.rounds
     if args.inspect:
         for size in sizes:
             name = f"Inspect, batches of {size}"
             times[name], said[name] = inspect(args, folder, size, asked)
-    report(times, said, tokenizer)
+    report(times, computing, said, tokenizer)
 
 
 def questions(number: int) -> list[str]:
@@ -171,14 +173,17 @@ def inspect(args: argparse.Namespace, folder: Path, size: int, asked: Sequence[s
     return float(found["seconds"]), list(found["replies"])
 
 
-def report(times: dict[str, float], said: dict[str, list[str]], tokenizer: Any) -> None:
+def report(
+    times: dict[str, float], computing: dict[str, float], said: dict[str, list[str]], tokenizer: Any
+) -> None:
     lengths = sorted(len(tokenizer(text)["input_ids"]) for text in said["ours"])
     deciles = ", ".join(str(lengths[len(lengths) * n // 10]) for n in range(1, 10, 2))
     print(f"{len(lengths)} replies, {sum(lengths)} tokens, mean {statistics.mean(lengths):.0f}, deciles {deciles}")
     for name, seconds in times.items():
         same = sum(a.strip() == b.strip() for a, b in zip(said[name], said["ours"], strict=True))
+        used = f"{computing[name]:7.1f} s of processor, " if name in computing else ""
         print(
-            f"{name:24} {seconds:7.1f} s, {sum(lengths) / seconds:6.1f} tokens/s, {seconds / times['ours']:5.2f} times ours; "
+            f"{name:24} {seconds:7.1f} s, {used}{sum(lengths) / seconds:6.1f} tokens/s, {seconds / times['ours']:5.2f} times ours; "
             f"{times['bare loop'] / seconds:5.2f} of the bare loop; {same} replies like ours",
             flush=True,
         )

@@ -26,11 +26,14 @@ from hydrometer.engines.hf_prompt import Prompt, Prompter
 from hydrometer.engines.hf_sample import Sampler
 from hydrometer.outcomes import Finish
 
-GUARD = 1e-3
+GUARD = 2.5e-4
 """Distance of the two best logits below which a draft is not believed, in float32; see bench/RESULTS.md."""
 
-_FIRST = 16
+_FIRST = 4
 """Tokens of a draft that are computed at once at first; twice as many whenever all of them were right."""
+
+_TRIED, _WORTH = 64, 0.5
+# After so many tokens of drafts, no further ones are begun unless this share of them was right.
 
 Draft = tuple[int, ...]
 
@@ -143,6 +146,7 @@ class _Batch:
         self._rows, self._prefill = rows, prefill
         self._going: list[_Reply] = []
         self._sampler: Sampler | None = None
+        self._fed = self._right = 0
 
     def decode(self, prompts: Sequence[Prompt], drafts: Mapping[str, Draft]) -> Iterator[tuple[Prompt, Answer]]:
         """Yield each prompt with its answer as its reply ends."""
@@ -179,6 +183,8 @@ class _Batch:
         free = self._rows - len(self._going)
         while waiting and len(new) < free and (not new or size + len(waiting[-1].prompt.ids) <= self._prefill):
             one = waiting.pop()
+            if self._fed >= _TRIED and self._right < _WORTH * self._fed:
+                one.draft = ()
             size += len(one.prompt.ids)
             one.start = time.perf_counter()
             new.append(one)
@@ -197,6 +203,7 @@ class _Batch:
         assert self._sampler is not None
         checked = [_checked(self._prompter, one, own) for one, own in zip(self._going, logits, strict=True)]
         for row, (one, (right, _)) in enumerate(zip(self._going, checked, strict=True)):
+            self._fed, self._right = self._fed + len(one.fed), self._right + right
             # What was computed behind the first wrong token is forgotten.
             self._slots.lengths[row] -= len(one.fed) - right
         last = torch.stack([own[right] for own, (right, _) in zip(logits, checked, strict=True)])
@@ -219,9 +226,11 @@ def _checked(prompter: Prompter, one: _Reply, logits: Any) -> tuple[int, Finish 
     if not one.drafted:
         return 0, True
     with torch.inference_mode():
-        best = logits.topk(2, dim=-1)
-        close = (best.values[:, 0] - best.values[:, 1] < GUARD).tolist()
-        own = best.indices[:, 0].tolist()
+        best, ids = logits.max(dim=-1, keepdim=True)
+        # Twice the largest of all: the two largest at once would be sorted out of a whole vocabulary, which is slow.
+        second = logits.scatter(-1, ids, -torch.inf).amax(dim=-1, keepdim=True)
+        close = (best - second < GUARD)[:, 0].tolist()
+        own = ids[:, 0].tolist()
     for at, token in enumerate(one.fed):
         if close[at]:
             return at, None
