@@ -64,6 +64,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path.startswith("/v1") and self.headers.get("authorization") != "Bearer " + os.environ["VLLM_API_KEY"]:
             self.send(401, {{"error": "no such key"}})
+        elif self.path == "/v1/models" and fault == "nonsense":
+            self.send(200, ["no", "models"])
         elif self.path == "/v1/models":
             self.send(200, {{"data": [{{"id": name, "owned_by": "vllm", "max_model_len": 4096}}]}})
         else:
@@ -171,6 +173,13 @@ def test_one_that_does_not_come_up_says_why(vllm: Install, tmp_path: Path, fault
         open_engine(parse_ref("vllm:owner/model"), settings)
     assert "\x1b" not in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert gone(started()["pid"])
+
+
+def test_one_that_answers_nonsense_is_stopped(vllm: Install, tmp_path: Path) -> None:
+    started = vllm("nonsense")
+    with pytest.raises(EngineUnavailableError, match="JSON that is not an object"):
+        open_engine(parse_ref("vllm:owner/model"), replace(SETTINGS, folder=str(tmp_path)))
     assert gone(started()["pid"])
 
 
