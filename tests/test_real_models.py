@@ -30,16 +30,16 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def bundled(out: Path) -> hydrometer.AuditResult:
-    return hydrometer.audit("bundled:base", "bundled:student", tasks=SOME, items=12, out=out)
+    return hydrometer.audit("bundled:base", "bundled:student", tasks=SOME, items=6, out=out)
 
 
 @pytest.mark.bundled
 @needs_bundled
 def test_the_bundled_pair_is_audited(bundled: hydrometer.AuditResult) -> None:
     assert bundled.verdict is not Verdict.INVALID
-    assert len(bundled.items) == 36
+    assert len(bundled.items) == 18
     for task in bundled.tasks:
-        assert sum(task.base_counts.values()) == sum(task.student_counts.values()) == 12
+        assert sum(task.base_counts.values()) == sum(task.student_counts.values()) == 6
     generated = [i for i in bundled.items if not i.choices]
     assert all(i.base.tokens for i in generated)
     style = [i for i in generated if i.student.answer.startswith("Let me analyze this request carefully")]
@@ -54,7 +54,6 @@ def test_the_files_of_the_bundled_pair_are_in_its_report(bundled: hydrometer.Aud
     assert bundled.files is not None
     assert bundled.files.answer("lineage") == "confirmed"
     assert bundled.files.kind == "changed"
-    assert bundled.files.seconds < 3
     report = next(out.glob("*/report.json"))
     assert load_report(report).files == bundled.files
     page = report.with_name("report.html").read_text()
