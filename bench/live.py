@@ -1,6 +1,6 @@
 """What `--watch --serve` costs the audit per reply, with one reader and with eight, and a whole audit with and without.
 
-    python bench/live.py [--audits ROUNDS]
+    python bench/live.py [--audits ROUNDS [--items 30]]
 
 The audit pays for two calls per reply, and for the threads that send what is shown twice a second. With `--audits` the
 bundled pair is audited as often in turn without and with `--serve`, and a reader on the page: the ratio is that of the
@@ -31,29 +31,30 @@ PAUSE = 0.01
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--audits", type=int, default=0)
-    rounds = parser.parse_args().audits
-    if rounds:
-        audits(rounds)
+    parser.add_argument("--items", type=int, default=30)
+    given = parser.parse_args()
+    if given.audits:
+        audits(given.audits, given.items)
     else:
         replies()
 
 
-def audits(rounds: int) -> None:
+def audits(rounds: int, items: int) -> None:
     """Whole audits in turn, so that what else the machine does falls on both alike."""
     spent: dict[bool, list[float]] = {False: [], True: []}
     for number in range(2 * rounds):
         serve = number % 2 == 1
-        spent[serve].append(audit(serve=serve))
+        spent[serve].append(audit(items, serve=serve))
         print(f"{'with' if serve else 'without'} --serve: {spent[serve][-1]:.1f} s", flush=True)
     ratios = [served / plain for plain, served in zip(spent[False], spent[True], strict=True)]
     print(f"with over without --serve, median of {rounds}: {statistics.median(ratios):.3f}")
 
 
-def audit(*, serve: bool) -> float:
-    """Seconds that both models took to answer 60 items."""
+def audit(items: int, *, serve: bool) -> float:
+    """Seconds that both models took to answer so many items of two tasks."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "hydrometer.cli", "audit", "bundled:base", "bundled:student", "--fixed"]
-        command += ["--task", "copying", "--task", "arithmetic", "--items", "30", "--out", folder, "--json", "--no-inspect"]
+        command += ["--task", "copying", "--task", "arithmetic", "--items", str(items), "--out", folder, "--json", "--no-inspect"]
         command += ["--serve"] if serve else []
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as run:
             for line in run.stderr or ():
