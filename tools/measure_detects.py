@@ -22,6 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tools")]
 
+from detect_bundled import BundledPlant, bundled_plants  # noqa: E402
 from detect_plants import MISSING, ROWS, Plant, plants  # noqa: E402
 from detect_pupils import RealPlant, real_plants  # noqa: E402
 from hydrometer.detects import MATRIX, Detection, Matrix, Missing, load_matrix  # noqa: E402
@@ -29,6 +30,8 @@ from hydrometer.detects import MATRIX, Detection, Matrix, Missing, load_matrix  
 DATA = ROOT / "src" / "hydrometer" / "data" / "detects.json"
 COMMAND = "python tools/measure_detects.py"
 SEEDS, CLEAN = 40, 100
+
+AnyPlant = Plant | RealPlant | BundledPlant
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,17 +65,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if all(row.shown for row in kept.values()) else 1
 
 
-def all_plants() -> tuple[Plant | RealPlant, ...]:
+def all_plants() -> tuple[AnyPlant, ...]:
     """Return every planted fault, by row."""
-    return tuple(sorted((*plants(), *real_plants()), key=lambda plant: plant.row))
+    return tuple(sorted((*plants(), *real_plants(), *bundled_plants()), key=lambda plant: plant.row))
 
 
-def measure(plant: Plant | RealPlant, *, seeds: int, clean: int) -> Detection:
+def measure(plant: AnyPlant, *, seeds: int, clean: int) -> Detection:
     """Return how often a planted fault is seen, and how often a clean pair raises it."""
     return measure_group([plant], seeds=seeds, clean=clean)[0]
 
 
-def measure_group(group: Sequence[Plant | RealPlant], *, seeds: int, clean: int) -> list[Detection]:
+def measure_group(group: Sequence[AnyPlant], *, seeds: int, clean: int) -> list[Detection]:
     """Measure plants whose clean pairs are the same; each of these is audited once for all."""
     started = time.perf_counter()
     alarms = [_seen(group, seed, clean=True) for seed in range(clean)]
@@ -100,9 +103,9 @@ def measure_group(group: Sequence[Plant | RealPlant], *, seeds: int, clean: int)
     return found
 
 
-def groups(chosen: Iterable[Plant | RealPlant]) -> list[list[Plant | RealPlant]]:
+def groups(chosen: Iterable[AnyPlant]) -> list[list[AnyPlant]]:
     """Return plants in groups that share their clean pairs."""
-    found: list[list[Plant | RealPlant]] = []
+    found: list[list[AnyPlant]] = []
     for plant in chosen:
         group = next((group for group in found if group[0].shares_clean(plant)), None)
         if group is None:
@@ -122,7 +125,7 @@ def write(rows: dict[str, Detection]) -> None:
     DATA.write_bytes(MATRIX.dump_json(matrix, indent=1) + b"\n")
 
 
-def _as_planted(plant: Plant | RealPlant, rows: dict[str, Detection]) -> bool:
+def _as_planted(plant: AnyPlant, rows: dict[str, Detection]) -> bool:
     """Whether a plant was measured as it is described now."""
     row = rows.get(plant.key)
     return row is not None and (row.fault, row.sees, row.clean, row.sizes, row.planted) == (
@@ -130,7 +133,7 @@ def _as_planted(plant: Plant | RealPlant, rows: dict[str, Detection]) -> bool:
     )  # fmt: skip
 
 
-def _seen(group: Sequence[Plant | RealPlant], seed: int, *, clean: bool) -> list[bool]:
+def _seen(group: Sequence[AnyPlant], seed: int, *, clean: bool) -> list[bool]:
     """Audit one pair under all its legs, and return for each plant of the group whether all that must be seen is."""
     shown = [True] * len(group)
     for leg in dict.fromkeys(leg for plant in group for leg in plant.conditions):
