@@ -145,7 +145,9 @@ def test_quantisation(dtype: str, claimed: str, expected: Answer) -> None:
 def test_parts(state: State, unmoved: float, subject: str, quote: str, expected: Answer) -> None:
     row = ask(facts(state=state, unmoved=unmoved), ClaimKind.KEPT, subject, quote=quote)
     assert row.answer is expected
-    assert row.plan.startswith("hydrometer audit base.gguf 'my student.gguf'") == (expected is Answer.UNPROVEN)
+    # No task here shows pictures, so no audit would settle what a part of the model can still do.
+    planned = expected is Answer.UNPROVEN and subject != "vision"
+    assert row.plan.startswith("hydrometer audit base.gguf 'my student.gguf'") == planned
 
 
 def test_the_bundled_pair_answers_its_own_card(tmp_path: Path) -> None:

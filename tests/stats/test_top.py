@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax, logsumexp
 
 from hydrometer.stats.tokens import BETAS, EVERY, compare_tokens
-from hydrometer.stats.top import STEP, TopRows, code, compare_top, decode, top_rows
+from hydrometer.stats.top import STEP, TopRows, code_logprobs, compare_top, decode_logprobs, top_rows
 
 
 def drawn(seed: int, rows: int = 20, width: int = 700, scale: float = 3.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -22,7 +22,7 @@ def drawn(seed: int, rows: int = 20, width: int = 700, scale: float = 3.0) -> tu
 
 
 def rounded(rows: TopRows) -> TopRows:
-    return replace(rows, logprobs=decode(code(rows.logprobs)))
+    return replace(rows, logprobs=decode_logprobs(code_logprobs(rows.logprobs)))
 
 
 def obvious(base: np.ndarray, student: np.ndarray, count: int, beta: float = 1.0) -> np.ndarray:

@@ -30,7 +30,7 @@ from hydrometer.drift.texts import Passage, texts_digest
 from hydrometer.errors import UsageError
 from hydrometer.provenance import ModelIdentity
 from hydrometer.stats.estimate import Ints
-from hydrometer.stats.top import DRAWN, LEAST, TopRows, code, decode
+from hydrometer.stats.top import DRAWN, LEAST, TopRows, code_logprobs, decode_logprobs
 
 TOP_K = 128
 """Tokens kept of each place. Measured with `bench/drift.py`, see docs/drift.md."""
@@ -283,9 +283,9 @@ def _pack(rows: TopRows, vocabulary: int) -> bytes:
     return b"".join(
         [
             _planes(rows.ids, width),
-            _planes(code(rows.logprobs), 3),
+            _planes(code_logprobs(rows.logprobs), 3),
             _planes(rows.drawn, width),
-            _planes(code(rows.drawn_logprobs), 3),
+            _planes(code_logprobs(rows.drawn_logprobs), 3),
             rows.rest.astype("<f4").tobytes(),
             rows.wanted.astype("<f4").tobytes(),
         ]
@@ -305,9 +305,9 @@ def _unpack(plain: bytes, places: int, header: Header) -> TopRows | None:
         return None
     return TopRows(
         ids=ids,
-        logprobs=decode(_numbers(parts[1], 3, places)),
+        logprobs=decode_logprobs(_numbers(parts[1], 3, places)),
         drawn=drawn,
-        drawn_logprobs=decode(_numbers(parts[3], 3, places)),
+        drawn_logprobs=decode_logprobs(_numbers(parts[3], 3, places)),
         rest=np.frombuffer(parts[4], "<f4").astype(np.float64),
         wanted=np.frombuffer(parts[5], "<f4").astype(np.float64),
     )

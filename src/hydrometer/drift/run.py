@@ -92,7 +92,8 @@ def drift(  # noqa: PLR0913 - the entry of the room: keyword-only after the pair
         progress.advance()
         second = stack.enter_context((None if kept else first.beside(refs[1])) or open_reader(refs[1], settings))
         progress.advance()
-        _ask_for(top_k, first, second)
+        # A closed reader is not asked even what it can do: that a protocol fits is found by reading its properties.
+        _ask_for(top_k, *([second] if kept else [first, second]))
         threads = settings.threads or os.cpu_count() or 1
         window = min([wanted, *(r.context for r in (first, second) if r.context)])
         if kept and kept.header.window > window:

@@ -62,7 +62,8 @@ def final_number(reply: str) -> Decimal | None:
         if found is not None:
             return found
     # Mostly the last number stands in the last lines.
-    short = reply[reply.find("\n", max(0, len(reply) - _END)) + 1 :] if len(reply) > 2 * _END else ""
+    at = reply.find("\n", len(reply) - _END) if len(reply) > 2 * _END else -1
+    short = reply[at + 1 :] if at >= 0 else ""
     last = _last_number(short, whole=False) or _last_number(reply, whole=True)
     return _value(last) if last else _in_words(reply)
 

@@ -28,7 +28,7 @@ _ROOMS = {
         "cluster_tests",
         "design_effect",
     ),
-    "flips": ("chance", "fit_flips"),
+    "flips": ("FlipFit", "chance", "fit_flips"),
     "floor": ("ExcessFlips", "excess_flips", "noise_floor"),
     "intervals": ("bonett_price_interval", "newcombe_interval", "wilson_interval"),
     "lengths": ("LengthRatio", "Pareto", "length_ratio", "pareto", "tokens_per_point_ratio"),
@@ -67,8 +67,8 @@ _ROOMS = {
     ),
     "repeated": ("VarianceComponents", "item_means", "pass_at_k", "pass_hat_k", "variance_components"),
     "sequential": ("boundaries", "look_counts", "one_sided_repeated_p", "repeated_p"),
-    "tokens": ("TokenDrift", "compare_tokens", "join_tokens", "top_tokens"),
-    "top": ("TopRows", "compare_top", "compare_tops", "top_rows"),
+    "tokens": ("TokenDrift", "compare_tokens", "exponentials", "join_tokens", "top_tokens"),
+    "top": ("TopRows", "code_logprobs", "compare_top", "compare_tops", "decode_logprobs", "top_rows"),
 }
 """The public functions and values of each module."""
 

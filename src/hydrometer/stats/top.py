@@ -269,12 +269,12 @@ def _bound(p: Floats, log_p: Floats, log_q: Floats) -> float:
     return max(float(parts.sum()) - slack, 0.0)
 
 
-def code(logprobs: Floats) -> NDArray[np.uint32]:
+def code_logprobs(logprobs: Floats) -> NDArray[np.uint32]:
     """Return log-probabilities in steps of `STEP`, as numbers of 24 bits."""
     return np.minimum(np.rint(-logprobs / STEP), 2.0**24 - 1).astype(np.uint32)
 
 
-def decode(codes: NDArray[np.uint32]) -> Floats:
+def decode_logprobs(codes: NDArray[np.uint32]) -> Floats:
     """Return log-probabilities from their codes."""
     return codes.astype(np.float64) * -STEP
 
