@@ -92,6 +92,7 @@ TASKS: dict[str, str] = {
     "constraints": "hydrometer.tasks.constraints:Constraints",
     "system_prompt": "hydrometer.tasks.system_prompt:SystemPrompt",
     "json_output": "hydrometer.tasks.json_output:JsonOutput",
+    "json_schema": "hydrometer.tasks.json_schema:JsonSchema",
     "code_functions": "hydrometer.tasks.code_functions:CodeFunctions",
     "tool_calls": "hydrometer.tasks.tool_calls:ToolCalls",
     "recall": "hydrometer.tasks.recall:Recall",

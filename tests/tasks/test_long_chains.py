@@ -77,4 +77,5 @@ def test_a_megabyte_is_read_in_a_moment() -> None:
         ):
             start = time.thread_time()
             TASK.grade(item, bait)
-            assert time.thread_time() - start < 1.5
+            # Six tenths of a second where nothing else runs; what is not linear takes minutes.
+            assert time.thread_time() - start < 6.0

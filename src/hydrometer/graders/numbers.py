@@ -7,6 +7,7 @@ it is the whole reply; else the last number. Enumerators ("2. Add them") and ord
 from __future__ import annotations
 
 import re
+from collections import deque
 from decimal import Decimal
 from itertools import islice
 
@@ -82,9 +83,10 @@ def _last_number(text: str, *, whole: bool) -> re.Match[str] | None:
     lines = _without_noise(_ENUMERATOR.sub("", text)).splitlines()
     # No number goes over two lines, so it is looked for from the end.
     for number in range(len(lines) - 1, -1, -1):
-        found = list(_NUMBER.finditer(lines[number])) if _DIGIT.search(lines[number]) else []
+        # The last of what may be half a million.
+        found = deque(_NUMBER.finditer(lines[number]) if _DIGIT.search(lines[number]) else (), maxlen=1)
         if found:
-            return found[-1] if whole or any(map(str.strip, lines[:number])) else None
+            return found[0] if whole or any(map(str.strip, lines[:number])) else None
     return None
 
 
