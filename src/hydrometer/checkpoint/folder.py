@@ -161,7 +161,7 @@ def read_folder(path: Path) -> FolderInfo:
         tensors=tensors,
         generation_config=folder.json("generation_config.json") or {},
         chat_template=_chat_template(folder, tokenizer_config),
-        special=_special(tokenizer_config, folder.json("special_tokens_map.json") or {}),
+        special=special_tokens(tokenizer_config, folder.json("special_tokens_map.json") or {}),
     )
 
 
@@ -275,18 +275,23 @@ def _chat_template(folder: LocalFolder, tokenizer_config: Mapping[str, Any]) -> 
         except (OSError, ValueError) as error:
             msg = f"{file}: cannot be read as text: download it again"
             raise ModelError(msg) from error
-    source = tokenizer_config.get("chat_template") or ""
-    if isinstance(source, list):
-        named = {t.get("name"): t.get("template") for t in source if isinstance(t, dict)}
-        source = named.get("default") or ""
-    return source if isinstance(source, str) else ""
+    return listed_templates(tokenizer_config).get("default", "")
 
 
-def _special(*tables: Mapping[str, Any]) -> dict[str, str]:
+def listed_templates(tokenizer_config: Mapping[str, Any]) -> dict[str, str]:
+    """Return the chat templates of a `tokenizer_config.json` by name; one alone is the `default`."""
+    found = tokenizer_config.get("chat_template")
+    rows = found if isinstance(found, list) else [{"name": "default", "template": found}]
+    named = {str(row.get("name")): row.get("template") for row in rows if isinstance(row, Mapping)}
+    return {name: source for name, source in named.items() if isinstance(source, str)}
+
+
+def special_tokens(*tables: Mapping[str, Any]) -> dict[str, str]:
+    """Return the special tokens that tables name, as `eos_token`; the first table that names one decides."""
     found: dict[str, str] = {}
     for table in tables:
         for name, value in table.items():
-            text = value.get("content") if isinstance(value, dict) else value
+            text = value.get("content") if isinstance(value, Mapping) else value
             if name.endswith("_token") and isinstance(text, str):
                 found.setdefault(name, text)
     return found

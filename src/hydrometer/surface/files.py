@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from hydrometer.checkpoint.cards import check_card, split_card
+from hydrometer.checkpoint.folder import special_tokens
 from hydrometer.checkpoint.gguf_source import GgufSource
 from hydrometer.checkpoint.opening import HUB, locate, locate_adapter
 from hydrometer.checkpoint.places import Folder, json_limit
@@ -139,7 +140,7 @@ def _of_folder(
         config=config,
         generation=_first(folders, lambda folder: folder.json("generation_config.json")),
         tokenizer_config=tokenizer_config or {},
-        special=_special(tokenizer_config or {}, special_map or {}),
+        special=special_tokens(tokenizer_config or {}, special_map or {}),
         templates=templates,
         vocabulary=_vocabulary(raw, where, known) if raw is not None else None,
         owner=bool(tokenizer_config or raw or templates),
@@ -151,16 +152,6 @@ def _vocabulary(raw: bytes, where: str, known: Vocabulary | None) -> Vocabulary:
     if known is not None and known.digest == digest_bytes(raw):
         return known
     return of_file(raw, where)
-
-
-def _special(*tables: Mapping[str, Any]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for table in tables:
-        for name, value in table.items():
-            text = value.get("content") if isinstance(value, Mapping) else value
-            if name.endswith("_token") and isinstance(text, str):
-                found.setdefault(name, text)
-    return found
 
 
 def _texts(folder: Folder, *, whole: bool) -> tuple[dict[str, str], list[str]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from hydrometer.checkpoint.folder import listed_templates
 from hydrometer.checkpoint.header import show
 from hydrometer.checkpoint.places import Folder, json_limit
 from hydrometer.errors import ModelError
@@ -75,10 +76,8 @@ def _first_of_each(found: Iterator[NamedTemplate]) -> tuple[NamedTemplate, ...]:
 
 
 def _in_folders(folders: Sequence[Folder], tokenizer_config: Mapping[str, Any]) -> Iterator[NamedTemplate]:
-    listed = tokenizer_config.get("chat_template")
-    rows = [row for row in listed if isinstance(row, Mapping)] if isinstance(listed, list) else []
-    named = {_name(row.get("name")): _text(row.get("template")) for row in rows}
-    second = named.pop(DEFAULT, "") if rows else _text(listed)
+    named = listed_templates(tokenizer_config)
+    second = named.pop(DEFAULT, "")
     files = (_file(folder, _FILE) for folder in folders)
     first = next((text for text in files if text is not None), "")
     yield NamedTemplate(name=DEFAULT, source=first or second, file=_FILE if first else _CONFIG)
@@ -92,7 +91,7 @@ def _in_folders(folders: Sequence[Folder], tokenizer_config: Mapping[str, Any]) 
                     text = _file(folder, path) or ""
                     yield NamedTemplate(name=_name(file.removesuffix(".jinja")), source=text, file=show(path)[1:-1])
     for name, text in named.items():
-        yield NamedTemplate(name=name, source=text, file=_CONFIG)
+        yield NamedTemplate(name=_name(name), source=text, file=_CONFIG)
     processor = next((table for folder in folders if (table := folder.json(_PROCESSOR)) is not None), {})
     yield NamedTemplate(name=_PROCESSOR, source=_text(processor.get("chat_template")), file=_PROCESSOR)
 
@@ -106,8 +105,8 @@ def _file(folder: Folder, name: str) -> str | None:
         raise ModelError(msg) from error
 
 
-def _name(value: Any) -> str:
-    return show(str(value))[1:-1]
+def _name(value: str) -> str:
+    return show(value)[1:-1]
 
 
 def _text(value: Any) -> str:
