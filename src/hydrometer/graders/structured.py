@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from importlib import import_module
 from typing import Any
 
 from hydrometer.outcomes import Grade
@@ -43,15 +44,33 @@ def same_json(found: Any, wanted: Any) -> bool:
     return bool(found == wanted)
 
 
-def grade_json(reply: str, wanted: Any, *, fences: bool) -> Grade:
-    """Grade a reply: right if it is the wanted JSON value and nothing else, unparsed only if it is empty."""
+def grade_json(reply: str, wanted: Any, *, fences: bool, schema: Any = None) -> Grade:
+    """Grade a reply: right if it is the wanted JSON value and nothing else, unparsed only if it is empty.
+
+    Args:
+        reply: The reply.
+        wanted: The value.
+        fences: Whether a code fence around the value is allowed.
+        schema: JSON schema (draft 2020-12) that decides first; the reason says which of the two was missed. Needs the
+            jsonschema package.
+    """
     if not reply.strip():
         return Grade.unparsed("empty reply")
     found, fault = read_json(reply, fences=fences)
     if fault:
         return Grade.wrong(reason=fault)
     shown = json.dumps(found, ensure_ascii=False)
-    return Grade.right(shown) if same_json(found, wanted) else Grade.wrong(shown, "other keys or values")
+    if schema is not None and (fault := _not_valid(found, schema)):
+        return Grade.wrong(shown, fault)
+    other = "other keys or values" if schema is None else "valid, with other facts"
+    return Grade.right(shown) if same_json(found, wanted) else Grade.wrong(shown, other)
+
+
+def _not_valid(found: Any, schema: Any) -> str:
+    # The first fault of a huge reply is enough, and its message would hold the reply once more.
+    validator: Any = import_module("jsonschema").Draft202012Validator(schema)
+    error = next(validator.iter_errors(found), None)
+    return "" if error is None else f"not valid: {error.validator} at {error.json_path[:80]}"
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from random import Random
 from typing import Any
 
-from hydrometer.graders.structured import read_json, same_json
+from hydrometer.graders.structured import grade_json
 from hydrometer.items import Item
 from hydrometer.outcomes import Grade
 from hydrometer.tasks.base import GraderCase
@@ -49,19 +48,7 @@ class JsonSchema(RepliedTask):
 
     def grade(self, item: Item, reply: str) -> Grade:
         """Valid under the schema, with the facts of the text, and nothing around it but one fence."""
-        if not reply.strip():
-            return Grade.unparsed("empty reply")
-        found, fault = read_json(reply, fences=True)
-        if fault:
-            return Grade.wrong(reason=fault)
-        shown = json.dumps(found, ensure_ascii=False)
-        # The first fault of a huge reply is enough, and its message would hold the reply once more.
-        validator: Any = import_module("jsonschema").Draft202012Validator(item.answer["schema"])
-        error = next(validator.iter_errors(found), None)
-        if error is not None:
-            return Grade.wrong(shown, f"not valid: {error.validator} at {error.json_path[:80]}")
-        right = same_json(found, item.answer["value"])
-        return Grade.right(shown) if right else Grade.wrong(shown, "valid, with other facts")
+        return grade_json(reply, item.answer["value"], fences=True, schema=item.answer["schema"])
 
     def gold_reply(self, item: Item) -> str:
         """A right reply."""
