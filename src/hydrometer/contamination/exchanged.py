@@ -177,8 +177,6 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
                     raise UsageError(msg)
                 rows += [row] if row is not None else []
     except (OSError, ValueError, RecursionError) as error:
-        if isinstance(error, UsageError):
-            raise
         msg = f"{path}: cannot be read as JSON lines: {str(error).splitlines()[0]}"
         raise UsageError(msg) from error
     return rows
