@@ -175,6 +175,8 @@ def test_a_licence_against_the_terms_of_the_base_is_a_risk_and_no_verdict() -> N
     row = ask(facts(licence="contradicted"), ClaimKind.LICENCE, "mit")
     assert row.answer is Answer.UNPROVEN
     assert "a risk: the card names mit" in row.reasons[0]
+    # The files say what the student is under, not whether the card is right about the base.
+    assert ask(facts(), ClaimKind.LICENCE, "gemma", of="base").answer is Answer.UNPROVEN
 
 
 @pytest.mark.parametrize(("state", "expected"), [("complete", Answer.SUPPORTED), ("dropped", Answer.CONTRADICTED)])

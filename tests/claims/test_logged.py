@@ -14,7 +14,7 @@ from commands import hydrometer
 from hydrometer.claims.card import read_card
 from hydrometer.claims.evidence import answer
 from hydrometer.claims.logged import benchmark_of, facts_of_logs
-from hydrometer.claims.model import Answer, Checked
+from hydrometer.claims.model import Answer, Card, Checked, Claim, ClaimKind
 from hydrometer.logs.base import Log, LogError
 from hydrometer.logs.reading import read_log
 
@@ -99,6 +99,35 @@ def test_other_setups_are_not_comparable(tmp_path: Path) -> None:
     assert "filter strict" in row.reasons[0]
 
 
+@pytest.mark.parametrize(("name", "other", "same"), [("metric", "acc", "pass@1"), ("filter", "strict", "none")])
+def test_another_metric_or_filter_is_not_comparable(tmp_path: Path, name: str, other: str, same: str) -> None:
+    facts = facts_of_logs(read_log(written(tmp_path / "s", 163)))
+    for said, expected in ((other, Answer.NOT_COMPARABLE), (same, Answer.SUPPORTED)):
+        claim = Claim(kind=ClaimKind.SCORE, subject="humaneval", value=0.9756, digits=2, settings={name: said})
+        (row,) = answer(Card(source="card", claims=(claim,)), logs=facts)
+        assert row.answer is expected
+        assert expected is Answer.SUPPORTED or f"{name} {other} on the card, {same} in the log" in row.reasons[0]
+
+
+def test_what_has_no_score_could_have_been_right_or_wrong(tmp_path: Path) -> None:
+    rows = (f"{i},{1 if i < 150 else ''},humaneval\n" for i in range(164))
+    (tmp_path / "s.csv").write_text("item,score,task\n" + "".join(rows), encoding="utf-8")
+    (row,) = ask("HumanEval 97.56 %.", read_log(tmp_path / "s.csv"))
+    assert row.answer is Answer.UNPROVEN
+    assert "14 without a score" in row.reasons[0]
+    assert row.low is not None
+    assert row.low < 150 / 164
+    assert row.high == 1.0
+
+
+def test_a_benchmark_that_a_log_holds_twice_is_not_chosen_from(tmp_path: Path) -> None:
+    rows = (f"{i},1,{task}\n" for task in ("gsm8k", "gsm8k_cot") for i in range(100))
+    (tmp_path / "s.csv").write_text("item,score,task\n" + "".join(rows), encoding="utf-8")
+    (row,) = ask("GSM8K 97.5 %.", read_log(tmp_path / "s.csv"))
+    assert row.answer is Answer.NOT_COMPARABLE
+    assert "holds it 2 times (gsm8k, gsm8k_cot)" in row.reasons[0]
+
+
 def test_no_log_makes_a_percentage_possible(tmp_path: Path) -> None:
     (row,) = ask("HumanEval 96.91 %.", read_log(written(tmp_path / "s", 159)))
     assert row.answer is Answer.IMPOSSIBLE
@@ -135,7 +164,7 @@ def test_a_broken_log_is_refused(tmp_path: Path) -> None:
         read_log(tmp_path / "x.jsonl")
 
 
-@pytest.mark.parametrize(("rows", "expected"), [(14_000, Answer.SUPPORTED), (13_600, Answer.SUPPORTED), (9_000, Answer.UNPROVEN)])
+@pytest.mark.parametrize(("rows", "expected"), [(14_000, Answer.SUPPORTED), (13_600, Answer.SUPPORTED), (13_400, Answer.UNPROVEN), (9_000, Answer.UNPROVEN)])
 def test_a_number_of_samples_is_counted_in_the_data(rows: int, expected: Answer) -> None:
     (row,) = answer(read_card("Trained on 14k traces.", "card"), rows_of_data=rows)
     assert row.answer is expected

@@ -46,6 +46,28 @@ def test_the_computation_gives_the_published_answer_and_that_of_every_twin(row: 
         assert twin["answer"] != made.public[0]["answer"]
 
 
+RED = {
+    "question": "A jar holds 640 sweets, and 80% of them are red. How many are red?",
+    "answer": "<<80/100=.8>> <<640*.8=512>>\n#### 512",
+}
+
+
+@pytest.mark.parametrize("row", [CLIPS, SHOP, PRICE, RED], ids=["clips", "shop", "price", "red"])
+def test_twins_stay_as_sensible_as_the_published_item(row: dict[str, str]) -> None:
+    problem = read_problem(row["question"], row["answer"])
+    made = make_twins([row], 20, seed=5)
+    assert len({copy[0]["question"] for copy in made.twins}) == 20
+    for (twin,) in made.twins:
+        numbers = [Decimal(n.replace(",", "")) for n in re.findall(r"\d[\d,.]*\d|\d", twin["question"])]
+        values = [numbers[sorted(problem.places).index(place)] for place in problem.places]
+        assert sorted(range(len(values)), key=values.__getitem__) == sorted(range(len(values)), key=problem.values.__getitem__)
+        assert "%" not in twin["question"] or numbers[1] < 100
+        for before, after in zip(work_out(problem, problem.values), work_out(problem, values), strict=True):
+            assert after > 0
+            assert before != int(before) or after == int(after)
+            assert (before < 1) == (after < 1)
+
+
 @pytest.mark.parametrize(
     ("question", "answer", "why"),
     [
