@@ -100,11 +100,11 @@ def _with_logs(row: Checked, logs: LogFacts, basis: _Basis) -> Checked:
         return with_score(row, logs)
     found = results_for(row.claim, logs) if row.claim.kind in _TESTED else []
     if row.claim.kind in _TESTED and logs.unlike and row.claim.subject:
-        return _because(row, Answer.NOT_COMPARABLE, f"the two logs: {logs.unlike}")
+        return row.because(Answer.NOT_COMPARABLE, f"the two logs: {logs.unlike}")
     if not found:
         return row
     if any(is_void(one) for one in found):
-        return _because(row, Answer.NOT_COMPARABLE, f"the two logs were not made alike: {why_unlike(logs)}")
+        return row.because(Answer.NOT_COMPARABLE, f"the two logs were not made alike: {why_unlike(logs)}")
     return _worst([_tested(row, one, basis) for one in found])
 
 
@@ -141,7 +141,7 @@ def _with_audit(row: Checked, audit: AuditResult, basis: _Basis) -> Checked:
     if row.answer in {Answer.IMPOSSIBLE, Answer.NOT_COMPARABLE}:
         return row  # no measurement makes a number possible, or two settings one
     if audit.verdict is Verdict.INVALID:
-        return _because(row, Answer.NOT_COMPARABLE, "the audit's two setups were not comparable")
+        return row.because(Answer.NOT_COMPARABLE, "the audit's two setups were not comparable")
     if row.claim.kind is ClaimKind.LENGTH:
         return _length(row, audit, basis)
     own = [found for found in audit.capabilities if row.claim.subject in ("", _name(found))]
@@ -197,10 +197,10 @@ def _length(row: Checked, audit: AuditResult, basis: _Basis) -> Checked:
     row = replace(row, low=best.low, high=best.high)
     short = claimed < 1
     if (best.low > claimed + rounding) if short else (best.high < claimed - rounding):
-        return _because(row, Answer.CONTRADICTED, words)
+        return row.because(Answer.CONTRADICTED, words)
     if (best.high <= claimed + rounding) if short else (best.low >= claimed - rounding):
-        return _because(row, Answer.SUPPORTED, words)
-    return replace(_because(row, Answer.UNPROVEN, words), plan=_plan(row.claim, basis))
+        return row.because(Answer.SUPPORTED, words)
+    return replace(row.because(Answer.UNPROVEN, words), plan=_plan(row.claim, basis))
 
 
 def _measured(row: Checked, found: CapabilityResult, how: Answer, lead: str) -> Checked:
@@ -210,16 +210,12 @@ def _measured(row: Checked, found: CapabilityResult, how: Answer, lead: str) -> 
         f"{estimate.n:,} pairs"
     )
     return replace(
-        _because(row, how, words), low=estimate.low, high=estimate.high, items=tuple(found.tasks), plan=""
+        row.because(how, words), low=estimate.low, high=estimate.high, items=tuple(found.tasks), plan=""
     )
 
 
 def _open(row: Checked, found: CapabilityResult, basis: _Basis, lead: str) -> Checked:
     return replace(_measured(row, found, Answer.UNPROVEN, lead), plan=_plan(row.claim, basis, found))
-
-
-def _because(row: Checked, how: Answer, words: str) -> Checked:
-    return replace(row, answer=how, reasons=(words, *row.reasons))
 
 
 def _plan(claim: Claim, basis: _Basis, found: CapabilityResult | None = None) -> str:

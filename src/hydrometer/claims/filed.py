@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hydrometer.checkpoint.parts import Part
 from hydrometer.claims.model import STUDENT, Answer, Checked, Claim, ClaimKind
@@ -105,7 +105,7 @@ def with_facts(row: Checked, facts: FileFacts) -> Checked:
     if found is None:
         return row
     answer, words = found
-    return replace(row, answer=answer, reasons=(f"the files of both models: {words}", *row.reasons))
+    return row.because(answer, f"the files of both models: {words}")
 
 
 def _lineage(claim: Claim, facts: FileFacts) -> _Found:

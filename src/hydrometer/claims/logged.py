@@ -84,11 +84,11 @@ def with_score(row: Checked, facts: LogFacts) -> Checked:
         return row
     names = ", ".join(tasks)
     if len(tasks) > 1 and not all(re.search(r"(?:mmlu|bbh)[_/ -]\w+", name, re.IGNORECASE) for name in tasks):
-        return _because(row, Answer.NOT_COMPARABLE, f"{log.source} holds it {len(tasks)} times ({names}): name one with --task")
+        return row.because(Answer.NOT_COMPARABLE, f"{log.source} holds it {len(tasks)} times ({names}): name one with --task")
     unlike = [word for task in tasks.values() for word in _unlike(claim, log, task)]
     if unlike:
         words = "; ".join(dict.fromkeys(unlike))
-        return _because(row, Answer.NOT_COMPARABLE, f"{log.source} was measured differently from what the card says: {words}")
+        return row.because(Answer.NOT_COMPARABLE, f"{log.source} was measured differently from what the card says: {words}")
     return _measured(row, log, tasks)
 
 
@@ -135,7 +135,7 @@ def _measured(row: Checked, log: Log, tasks: Mapping[str, TaskLog]) -> Checked:
         + (f"; {missing:,} without a score" if missing else "")
     )
     row = replace(row, low=low, high=high, items=tuple(_items(tasks)), plan="")
-    return _because(row, _verdict(claim, low, high, rounding), words)
+    return row.because(_verdict(claim, low, high, rounding), words)
 
 
 def _verdict(claim: Claim, low: float, high: float, rounding: float) -> Answer:
@@ -161,10 +161,6 @@ def _interval(scores: Sequence[float]) -> tuple[float, float]:
 
 def _items(tasks: Mapping[str, TaskLog]) -> list[str]:
     return [f"{name}:{key[:16]}" for name, task in tasks.items() for key in sorted(task.items)]
-
-
-def _because(row: Checked, how: Answer, words: str) -> Checked:
-    return replace(row, answer=how, reasons=(words, *row.reasons))
 
 
 def is_void(found: CapabilityResult) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
@@ -140,3 +140,7 @@ class Checked:
     high: float | None = None
     items: tuple[str, ...] = ()
     plan: str = ""
+
+    def because(self, answer: Answer, words: str) -> Checked:
+        """Return the claim with another answer, and what decides it before the other reasons."""
+        return replace(self, answer=answer, reasons=(words, *self.reasons))

@@ -24,6 +24,6 @@ def with_rows(row: Checked, rows: int) -> Checked:
         return row
     words = f"the training data at hand hold {rows:,} rows, claimed {claim.value:,.0f}"
     if abs(rows - claim.value) <= _ROUNDING * claim.value:
-        return replace(row, answer=Answer.SUPPORTED, reasons=(words, *row.reasons))
+        return row.because(Answer.SUPPORTED, words)
     unlike = f"{words}: {'more' if rows > claim.value else 'fewer'}, which may be another cut of it"
     return replace(row, reasons=(unlike, *row.reasons))
