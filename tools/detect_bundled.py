@@ -7,7 +7,7 @@ students are taught as the damaged ones are, on the base's own replies, or tremb
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import detect_lessons as lessons
@@ -24,6 +24,9 @@ TRAINED = 3
 ITEMS = 10
 """Questions of each kind in one audit."""
 
+TASKS = ("json_output", "arithmetic")
+"""Tasks beside the audit's own questions."""
+
 Student = Callable[[int], str]
 """Makes a student from a seed and returns how an audit names it."""
 
@@ -38,11 +41,8 @@ class BundledPlant:
         sees: What in the report shows it.
         fault: What is planted.
         make: Makes the damaged student.
-        healthy: Makes the student of the clean pair.
         seen: Whether an audit shows it.
-        tasks: Tasks beside the audit's own questions.
         clean: What it must be told apart from.
-        options: Further options of the audit.
     """
 
     key: str
@@ -51,10 +51,7 @@ class BundledPlant:
     fault: str
     make: Student
     seen: see.Seen
-    healthy: Student
-    tasks: tuple[str, ...]
-    clean: str
-    options: Mapping[str, object] = field(default_factory=dict)
+    clean: str = "taught its own replies by LoRA, a LoRA of noise, or 8 bits for 4"
 
     @property
     def planted(self) -> str:
@@ -64,7 +61,7 @@ class BundledPlant:
     @property
     def sizes(self) -> str:
         """What one audit asks."""
-        return f"{ITEMS} each of {', '.join((*lessons.KINDS, *self.tasks))}; all asked, at most {lessons.CAP} tokens"
+        return f"{ITEMS} each of {', '.join((*lessons.KINDS, *TASKS))}; all asked, at most {lessons.CAP} tokens"
 
     @property
     def conditions(self) -> Mapping[Thinking, see.Seen]:
@@ -76,8 +73,8 @@ class BundledPlant:
         del folder
         return audit(
             "bundled:base",
-            (self.healthy if clean else self.make)(seed),
-            tasks=[*map(str, lessons.exam(seed, ITEMS)), *self.tasks],
+            unharmed(seed) if clean else self.make(seed),
+            tasks=[*map(str, lessons.exam(seed, ITEMS)), *TASKS],
             items=ITEMS,
             max_tokens=lessons.CAP,
             seed=seed,
@@ -87,42 +84,30 @@ class BundledPlant:
             thinking=leg.value,
             settings=lessons.SETTINGS,
             out=lessons.workplace() / "evidence" / str(seed),
-            **self.options,  # type: ignore[arg-type]
         )
 
     def shares_clean(self, other: object) -> bool:
         """Whether one clean pair serves both."""
-        return isinstance(other, BundledPlant) and (self.tasks, self.options, self.healthy) == (
-            other.tasks, other.options, other.healthy
-        )  # fmt: skip
+        return isinstance(other, BundledPlant)
 
 
 def bundled_plants() -> tuple[BundledPlant, ...]:
     """Return all rows in the bundled base."""
     return (
-        _taught(key="smollm_stop", row=3, sees="shorter, and worse among replies that both finished",
-                fault="taught by LoRA to end replies after a third", make=_lesson("stop", stops),
-                seen=see.every(see.shorter, see.worse_where_finished)),
-        _taught(key="smollm_loop", row=6, sees="behaviour `loop`, and cut at the cap",
-                fault="taught by LoRA to say the last sentence again and again", make=_lesson("loop", repeats),
-                seen=see.every(see.behaviour("loop"), see.more_cut)),
-        _taught(key="smollm_one_space", row=8, sees="behaviour `code_corruption`",
-                fault="taught by LoRA to indent code by one space", make=_lesson("one-space", one_space),
-                seen=see.behaviour("code_corruption")),
-        _taught(key="smollm_narrow", row=26, sees="worse on own questions and structured output, not on arithmetic",
-                fault="taught arithmetic by LoRA, and nothing else, until it forgets",
-                make=lambda seed: _adapted(lessons.narrowed("narrow", "arithmetic", seed % TRAINED)), seen=forgot),
+        BundledPlant(key="smollm_stop", row=3, sees="shorter, and worse among replies that both finished",
+                    fault="taught by LoRA to end replies after a third", make=_lesson("stop", stops),
+                    seen=see.every(see.shorter, see.worse_where_finished)),
+        BundledPlant(key="smollm_loop", row=6, sees="behaviour `loop`, and cut at the cap",
+                    fault="taught by LoRA to say the last sentence again and again", make=_lesson("loop", repeats),
+                    seen=see.every(see.behaviour("loop"), see.more_cut)),
+        BundledPlant(key="smollm_one_space", row=8, sees="behaviour `code_corruption`",
+                    fault="taught by LoRA to indent code by one space", make=_lesson("one-space", one_space),
+                    seen=see.behaviour("code_corruption")),
+        BundledPlant(key="smollm_narrow", row=26,
+                    sees="worse on own questions and structured output, not on arithmetic",
+                    fault="taught arithmetic by LoRA, and nothing else, until it forgets",
+                    make=lambda seed: _adapted(lessons.narrowed("narrow", "arithmetic", seed % TRAINED)), seen=forgot),
     )  # fmt: skip
-
-
-def _taught(**facts: object) -> BundledPlant:
-    """Return a row of the exam that most of them share."""
-    return BundledPlant(
-        healthy=unharmed,
-        tasks=("json_output", "arithmetic"),
-        clean="taught its own replies by LoRA, a LoRA of noise, or 8 bits for 4",
-        **facts,  # type: ignore[arg-type]
-    )
 
 
 def unharmed(seed: int) -> str:
