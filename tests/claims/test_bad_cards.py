@@ -6,7 +6,7 @@ import pytest
 
 from hydrometer.claims.card import read_card
 from hydrometer.claims.evidence import answer
-from hydrometer.claims.model import Answer, Card
+from hydrometer.claims.model import Answer, Card, ClaimKind
 
 
 def scores(card: Card) -> list[tuple[str, float | None, str]]:
@@ -94,3 +94,13 @@ def test_what_only_looks_like_a_claim_is_none() -> None:
     assert not read_card(text, "card").claims
     (claim,) = read_card("25 points lost on MMLU.\n", "card").claims
     assert claim.value == -0.25
+
+
+def test_the_licence_of_the_base_is_the_bases() -> None:
+    (claim,) = read_card("The base model is under the Gemma license.", "card").claims
+    assert (claim.kind, claim.subject, claim.of) == (ClaimKind.LICENCE, "gemma", "base")
+
+
+@pytest.mark.parametrize("text", ["It needs half of the replies to be short.", "With one third of the responses truncated, it stays readable."])
+def test_a_share_of_the_replies_is_no_length_of_them(text: str) -> None:
+    assert read_card(text, "card").claims == ()

@@ -304,6 +304,21 @@ def test_a_tag_stands_for_its_tasks_and_a_task_is_asked_once() -> None:
         choose_tasks(twice)
 
 
+def test_tasks_of_a_group_are_scored_by_what_it_puts_together() -> None:
+    scored = {task.name.rpartition(":")[2]: task.summary for task in load_tasks(named("hydro_group"))}
+    assert "acc_norm (none)" in scored["hydro_facts"]
+    assert "acc (none)" in scored["hydro_pronouns"]
+    assert "acc (none)" in load_task(named("hydro_facts")).summary
+
+
+def test_a_task_may_name_its_group_as_older_files_do(tmp_path: Path) -> None:
+    shutil.copytree(FOLDER, tmp_path / "mine")
+    with (tmp_path / "mine" / "facts.yaml").open("a", encoding="utf-8") as file:
+        file.write("group: older\n")
+    (task,) = load_tasks(f"lm_eval:hydro_facts@{tmp_path / 'mine'}")
+    assert task.capability == "lm_eval:hydro_facts"
+
+
 @pytest.mark.parametrize(
     ("group", "words"),
     [
