@@ -25,6 +25,7 @@ class EngineEntry:
         extra: Extra that installs them.
         summary: One line for tables.
         reader: `module:function` of type `ReaderOpener`, `""` where it cannot read a given text.
+        shares: Whether one engine of a pair can compute with the weights that the other holds.
         spreads: Whether it may stand on every node of a cluster: it computes itself.
     """
 
