@@ -35,6 +35,7 @@ from hydrometer.spec import ModelRef
 from smollm import make_folder
 
 PROMPT = 150
+Made = tuple[list[int], list[list[int]]]
 Scores = list[list[float]]
 
 
@@ -164,7 +165,7 @@ def peer(model: Any, tokenizer: Any, size: int) -> Callable[[Sequence[Asked]], S
     return score
 
 
-def tokens(tokenizer: Any, asked: Asked) -> tuple[list[int], list[list[int]]]:
+def tokens(tokenizer: Any, asked: Asked) -> Made:
     prompt = tokenizer(asked.prompt)["input_ids"]
     return prompt, [tokenizer(asked.prompt + choice)["input_ids"][len(prompt) :] for choice in asked.choices]
 
@@ -172,17 +173,24 @@ def tokens(tokenizer: Any, asked: Asked) -> tuple[list[int], list[list[int]]]:
 def bare_cache(model: Any, tokenizer: Any, asked: Sequence[Asked], size: int = 8) -> Scores:
     """Prompts of a batch once, padded at the left; the cache repeated per choice."""
     made = [tokens(tokenizer, a) for a in asked]
-    order = sorted(range(len(made)), key=lambda n: len(made[n][0]))
+    return in_batches(made, [len(prompt) for prompt, _ in made], size, lambda batch: repeated(model, batch))
+
+
+def in_batches(
+    made: Sequence[Made], sizes: Sequence[int], size: int, score: Callable[[Sequence[Made]], Scores]
+) -> Scores:
+    """Score in batches of items of like sizes; the values come back in the order of `made`."""
+    order = sorted(range(len(made)), key=sizes.__getitem__)
     out: Scores = [[] for _ in made]
     with torch.inference_mode():
         for at in range(0, len(order), size):
             own = order[at : at + size]
-            for number, values in zip(own, repeated(model, [made[n] for n in own]), strict=True):
+            for number, values in zip(own, score([made[n] for n in own]), strict=True):
                 out[number] = values
     return out
 
 
-def repeated(model: Any, batch: Sequence[tuple[list[int], list[list[int]]]]) -> Scores:
+def repeated(model: Any, batch: Sequence[Made]) -> Scores:
     ids, mask, positions = raw_hf.padded([prompt for prompt, _ in batch])
     first = model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1)
     before = first.logits[:, -1].log_softmax(-1)
@@ -210,17 +218,11 @@ def repeated(model: Any, batch: Sequence[tuple[list[int], list[list[int]]]]) -> 
 def bare_row(model: Any, tokenizer: Any, asked: Sequence[Asked], size: int = 6) -> Scores:
     """One row per item: the prompt, then its choices, each of which a mask lets see the prompt and itself."""
     made = [tokens(tokenizer, a) for a in asked]
-    order = sorted(range(len(made)), key=lambda n: len(made[n][0]) + sum(map(len, made[n][1])))
-    out: Scores = [[] for _ in made]
-    with torch.inference_mode():
-        for at in range(0, len(order), size):
-            own = order[at : at + size]
-            for number, values in zip(own, masked(model, [made[n] for n in own]), strict=True):
-                out[number] = values
-    return out
+    sizes = [len(prompt) + sum(map(len, choices)) for prompt, choices in made]
+    return in_batches(made, sizes, size, lambda batch: masked(model, batch))
 
 
-def masked(model: Any, batch: Sequence[tuple[list[int], list[list[int]]]]) -> Scores:
+def masked(model: Any, batch: Sequence[Made]) -> Scores:
     width = max(len(prompt) + sum(len(c) - 1 for c in choices) for prompt, choices in batch)
     ids = torch.zeros(len(batch), width, dtype=torch.long)
     places = ids.clone()
