@@ -129,6 +129,10 @@ def test_durations(seconds: float, text: str) -> None:
     assert words.duration(seconds) == text
 
 
+def test_a_divergence_too_small_for_three_places_is_not_written_as_none() -> None:
+    assert [words.nats(value) for value in (0.0, 0.00004, 0.001, 1.23456)] == ["0.000", "4e-05", "0.001", "1.235"]
+
+
 def test_hostile_characters_are_disarmed() -> None:
     assert words.block("a\x1b[31mb\x00\x9bc\ud800\r\nd\te") == "a\ufffd[31mb\ufffd\ufffdc\ufffd\nd\te"
     assert words.line("one\n two\u202e three\u2066") == "one two three"

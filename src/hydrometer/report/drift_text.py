@@ -88,9 +88,9 @@ def _kept(kept: Kept, whole: Distance) -> str:
         return f"{text}."
     gap = whole.gap
     if gap.low is None or gap.high is None:
-        return f"{text}; it lacks about {_number(gap.value)}, estimated from draws of the rest."
+        return f"{text}; it lacks about {words.nats(gap.value)}, estimated from draws of the rest."
     return (
-        f"{text}. By draws from the rest it lacks {_number(gap.value)} (95 % {gap.low:.3f}..{gap.high:.3f}), "
+        f"{text}. By draws from the rest it lacks {words.nats(gap.value)} (95 % {gap.low:.3f}..{gap.high:.3f}), "
         f"which puts KL at {whole.kl.value + gap.value:.4g}."
     )
 
@@ -104,12 +104,12 @@ def _table(rows: Sequence[Distance], head: box.Box) -> Table:
         table.add_row(
             Text(words.line(row.name)),
             str(row.tokens),
-            _number(row.kl.value),
+            words.nats(row.kl.value),
             _interval(row.kl),
             f"{100 * row.same.value:.1f} %",
             f"{100 * row.large.value:.1f} %",
-            _number(row.quantiles[2]),
-            _number(row.quantiles[4]),
+            words.nats(row.quantiles[2]),
+            words.nats(row.quantiles[4]),
         )
     return table
 
@@ -121,11 +121,7 @@ def _several(rows: Sequence[Distance]) -> Sequence[Distance]:
 def _interval(mean: Mean) -> str:
     if mean.low is None or mean.high is None:
         return "one text"
-    return f"{_number(max(mean.low, 0.0))}..{_number(mean.high)}"
-
-
-def _number(value: float) -> str:
-    return f"{value:.3f}" if value >= 0.001 or value == 0.0 else f"{value:.0e}"
+    return f"{words.nats(max(mean.low, 0.0))}..{words.nats(mean.high)}"
 
 
 def _one_line(text: str) -> str:

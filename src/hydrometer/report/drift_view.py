@@ -124,11 +124,11 @@ def _bits(drift: AuditDrift) -> str:
 
 
 def _sentence(drift: AuditDrift, whole: Distance) -> str:
-    beside = f"; the base itself, read again, {_number(drift.floor.kl.value)}" if drift.floor else ""
+    beside = f"; the base itself, read again, {words.nats(drift.floor.kl.value)}" if drift.floor else ""
     cut = f" {drift.cut:,} replies are longer than {drift.window:,} tokens and were read in parts." if drift.cut else ""
     return (
         f"Over {whole.tokens:,} tokens of both models' replies and their prompts the student lies "
-        f"{_number(whole.kl.value)} nats a token from the base{beside}. Both find the same token most probable at "
+        f"{words.nats(whole.kl.value)} nats a token from the base{beside}. Both find the same token most probable at "
         f"{words.percent(whole.same.value)} % of places.{cut}"
     )
 
@@ -137,11 +137,11 @@ def _row(row: Distance) -> DriftRow:
     return DriftRow(
         name=words.name(row.name),
         tokens=f"{row.tokens:,}",
-        kl=_number(row.kl.value),
+        kl=words.nats(row.kl.value),
         interval=_interval(row.kl),
         same=words.percent(row.same.value),
         large=words.percent(row.large.value),
-        largest=_number(row.quantiles[-1]) if row.quantiles else "–",
+        largest=words.nats(row.quantiles[-1]) if row.quantiles else "–",
     )
 
 
@@ -149,7 +149,7 @@ def _task(number: int, task: TaskDrift) -> FlipRow:
     return FlipRow(
         number=number,
         task=words.name(task.task),
-        kl=_number(task.kl.value),
+        kl=words.nats(task.kl.value),
         interval=_interval(task.kl),
         flips=words.percent(task.flips / task.items) if task.items else "–",
         items=f"{task.items:,}",
@@ -159,11 +159,7 @@ def _task(number: int, task: TaskDrift) -> FlipRow:
 def _interval(mean: Mean) -> str:
     if mean.low is None or mean.high is None:
         return "–"
-    return f"[{_number(max(mean.low, 0.0))}, {_number(mean.high)}]"
-
-
-def _number(value: float) -> str:
-    return f"{value:.3f}" if value >= 0.001 or value == 0.0 else f"{value:.0e}"
+    return f"[{words.nats(max(mean.low, 0.0))}, {words.nats(mean.high)}]"
 
 
 def _curve_words(drift: AuditDrift) -> str:
@@ -213,7 +209,10 @@ def _plot(tasks: Sequence[TaskDrift], curve: FlipCurve | None) -> FlipPlot | Non
                 number=n,
                 x=x(log),
                 y=y(task.flips / task.items),
-                title=f"{words.name(task.task)}: KL {_number(task.kl.value)}, {task.flips:,} of {task.items:,} flipped",
+                title=(
+                    f"{words.name(task.task)}: KL {words.nats(task.kl.value)}, "
+                    f"{task.flips:,} of {task.items:,} flipped"
+                ),
             )
             for (n, task), log in zip(placed, logs, strict=True)
         ),

@@ -122,6 +122,11 @@ def ratio(price: TokenPrice) -> str:
     return f"x{price.ratio:.2f} [{price.low:.{digits}f}, {price.high:.{digits}f}]"
 
 
+def nats(value: float) -> str:
+    """Return a divergence, such as `0.042`, or `4e-05` where three places would hide it."""
+    return f"{value:.3f}" if value >= 0.001 or value == 0.0 else f"{value:.0e}"
+
+
 def tokens(count: float | None) -> str:
     """Return a number of tokens, in whole ones from ten upwards."""
     if count is None:
