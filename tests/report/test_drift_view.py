@@ -47,6 +47,16 @@ def test_the_section_says_it_in_words_numbers_and_a_picture() -> None:
         assert f'href="#{fork.anchor}"' in page
 
 
+def test_a_slope_that_may_be_none_is_not_called_shown() -> None:
+    result = with_drift(sample.sample())
+    assert result.drift
+    assert result.drift.curve
+    curve = replace(result.drift.curve, slope_error=result.drift.curve.slope)
+    page = render_html(replace(result, drift=replace(result.drift, curve=curve)))
+    assert "that drift goes with flips is not shown here" in page
+    assert "more drift goes with more flips" not in page
+
+
 def test_without_a_curve_the_page_says_why() -> None:
     result = with_drift(sample.sample())
     assert result.drift

@@ -31,6 +31,12 @@ def test_its_error_covers_and_without_a_relation_none_is_shown() -> None:
     assert 0.02 < outside < 0.085
 
 
+def test_its_error_is_how_far_a_steep_slope_varies() -> None:
+    true = FlipFit(level=4.0, slope=2.0, slope_error=0.0)
+    fits = [fit for seed in range(300) if (fit := fit_flips(*made(true, 400, seed)))]
+    assert np.mean([fit.slope_error for fit in fits]) == pytest.approx(np.std([fit.slope for fit in fits]), rel=0.15)
+
+
 def test_what_cannot_be_fitted_is_not() -> None:
     kl = np.linspace(0.01, 1.0, 40)
     assert fit_flips(kl, kl < 0.0) is None

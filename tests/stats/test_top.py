@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax, logsumexp
 
 from hydrometer.stats.tokens import BETAS, EVERY, compare_tokens
-from hydrometer.stats.top import STEP, TopRows, code_logprobs, compare_top, decode_logprobs, top_rows
+from hydrometer.stats.top import (
+    STEP,
+    TopRows,
+    code_logprobs,
+    compare_top,
+    compare_tops,
+    decode_logprobs,
+    top_rows,
+)
 
 
 def drawn(seed: int, rows: int = 20, width: int = 700, scale: float = 3.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -128,3 +136,12 @@ def test_what_cannot_be_kept_is_refused() -> None:
         compare_top(top_rows(base, wanted, 8), broken, wanted)
     with pytest.raises(ValueError, match="must be equal"):
         compare_top(top_rows(base, wanted, 8), student[1:], wanted)
+
+
+def test_two_that_were_kept_whole_are_compared_as_if_nothing_had_been_left_out() -> None:
+    base, student, wanted = drawn(11)
+    width = base.shape[1]
+    found = compare_tops(top_rows(base, wanted, width), top_rows(student, wanted, width))
+    exact = compare_tokens(base, student, wanted)
+    for name in ("kl", "reverse", "base", "student", "same", "overlap"):
+        assert getattr(found, name) == pytest.approx(getattr(exact, name), abs=1e-5), name
