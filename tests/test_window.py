@@ -6,6 +6,7 @@ from random import Random
 import pytest
 
 from doubles import REF, Adding, Scripted, World, adder
+from hydrometer.asking import Respondent
 from hydrometer.engines.base import EngineSettings
 from hydrometer.items import Item, Message
 from hydrometer.progress import Silent
@@ -33,11 +34,11 @@ class Long(Adding):
 class Heavy(Scripted):
     """A model that is known to hold memory until it is closed."""
 
-    beside: list[Scripted]
+    open_now: list[Scripted]
 
     def close(self) -> None:
-        if self in self.beside:
-            self.beside.remove(self)
+        if self in self.open_now:
+            self.open_now.remove(self)
 
 
 class Windowed(World):
@@ -56,7 +57,7 @@ class Windowed(World):
         opened = Heavy(
             ref.target, adder, self.asked[ref.target], engine=self.engine, context_length=window, settings={"context": window}
         )
-        opened.beside = self.open_now
+        opened.open_now = self.open_now
         self.open_now.append(opened)
         self.most_open = max(self.most_open, len(self.open_now))
         return opened
@@ -120,3 +121,20 @@ def test_tokens_are_reckoned_from_bytes(text: str, least: int) -> None:
     item = Item(task="x", messages=(Message("user", text),), answer="", max_tokens=50)
     assert tokens(item, 0) == least + 16 + 50
     assert tokens(item, 7) == least + 16 + 7
+
+
+def test_a_smaller_window_reopens_both_models_that_share_weights(tmp_path: Path) -> None:
+    world = Windowed("hf")
+    with Store(tmp_path / "evidence.sqlite") as store:
+        base, student = (
+            Respondent(side, REF[side], EngineSettings(), opener=world.open, store=store, progress=Silent())  # type: ignore[arg-type]
+            for side in ("base", "student")
+        )
+        student.share(base)
+        for one in (base, student):
+            base.open()
+            student.open()
+            one.narrow(1024)
+            assert not base.opened
+            assert not student.opened
+            assert not world.open_now
