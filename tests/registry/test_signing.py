@@ -60,6 +60,14 @@ def test_the_key_is_its_owners_alone_and_is_never_written_over(key: tuple[Path, 
             signing.public_key(nonsense)
 
 
+def test_what_a_key_signed_for_something_else_signs_no_bundle() -> None:
+    """A key may sign other things too: these very bytes, signed without saying what for, are not taken."""
+    made, manifest = ed25519.Ed25519PrivateKey.generate(), b'{"files": {}}'
+    public, signature = made.public_key().public_bytes_raw().hex(), made.sign(manifest).hex()
+    with pytest.raises(BundleError, match="does not fit"):
+        signing.signer(manifest, json.dumps({"key": public, "signature": signature}).encode(), "a.zip")
+
+
 def test_keys_of_ssh_keygen_are_taken_and_others_are_refused(folder: Path, tmp_path: Path) -> None:
     made = ed25519.Ed25519PrivateKey.generate()
     ssh = tmp_path / "id_ed25519"
