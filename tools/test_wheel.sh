@@ -15,5 +15,6 @@ status=0
 "$work/venv/bin/hydrometer" audit fake:echo 'fake:echo?seed=1' --items 4 --out out --json >result.json 2>err.txt || status=$?
 case $status in 0|10|11|12) ;; *) cat err.txt; echo "audit from the wheel: exit status $status"; exit 1 ;; esac
 "$work/venv/bin/hydrometer" verify out
+"$work/venv/bin/python" -c "from hydrometer.report.library import library as l; assert 'expressionInterpreter' in l(), 'no chart library'"
 "$work/venv/bin/python" -c "import hydrometer.refs as r; p = r.bundled_adapter(); assert (p / 'adapter.gguf').is_file(), p"
 echo "wheel: all well"

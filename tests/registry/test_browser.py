@@ -48,6 +48,15 @@ def open_index(page: Any, site: Path, name: str = "index.html") -> None:
     page.wait_for_selector("#filter:not([hidden])")
 
 
+def test_reports_draw_their_charts_with_the_copy_that_they_share(page: Any, site: Path) -> None:
+    reports = sorted(site.glob("audits/*/report.html"))
+    assert len(reports) == 131
+    assert max(path.stat().st_size for path in reports) < 500_000 < (site / "vega.js").stat().st_size
+    page.goto(reports[0].as_uri())
+    page.locator(".drawing").first.scroll_into_view_if_needed()
+    page.locator(".drawing svg.marks").first.wait_for()
+
+
 def test_filters_find_what_they_say(page: Any, site: Path) -> None:
     open_index(page, site)
     assert shown(page) == "131 of 131 audits"

@@ -14,9 +14,10 @@ from hydrometer.errors import EvidenceError, UsageError
 from hydrometer.registry.entry import entry_of
 from hydrometer.registry.lists import packed, row_of
 from hydrometer.registry.naming import slug
-from hydrometer.registry.pages import data_block, feed
+from hydrometer.registry.pages import feed
 from hydrometer.registry.site import build_site, json_schema
 from hydrometer.report.names import model_name
+from hydrometer.report.templating import data_block
 from hydrometer.result import Verdict
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\u202e"

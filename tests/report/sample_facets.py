@@ -20,7 +20,26 @@ from hydrometer.result import (
     Stopped,
     TierResult,
 )
+from hydrometer.shares import Portion, StyleShift
 
+STYLE = StyleShift(
+    teacher="teacher <b>of</b> both",
+    items=180,
+    left_out=20,
+    window=55.0,
+    told_apart=0.93,
+    style=Portion(value=0.71, low=0.6, high=0.83),
+    length_alone=0.01,
+    graded=150,
+    base=0.52,
+    student=0.53,
+    teacher_score=0.88,
+    gain=Portion(value=0.01, low=-0.04, high=0.06),
+    ability=Portion(value=0.03, low=-0.11, high=0.17),
+    lead=Portion(value=0.68, low=0.5, high=0.86),
+    trap=True,
+    level=0.95,
+)
 WHOLE = {"missing_base": 0, "missing_student": 0, "missing_both": 0}
 NOTHING = estimate(0.0, 0.0, -1.0, 1.0, n=0, gained=0, lost=0, p_value=1.0)
 
@@ -204,6 +223,7 @@ def full(**more: object) -> AuditResult:
         "behaviours": (LOOP, IDENTITY, REFUSAL, VERBOSE),
         "calibration": CALIBRATION,
         "diversity": (DIVERSITY, replace(DIVERSITY, task=HOSTILE[0])),
+        "style": STYLE,
         **more,
     }
     return sample(**values)

@@ -94,7 +94,8 @@ def test_hostile_replies_do_nothing(page: Any, report: str) -> None:
     assert len(shown(page)) == len(HOSTILE)
     page.click("#unfold")
     page.wait_for_timeout(100)
-    assert page.evaluate("document.scripts.length") == 1
+    # The script of the items, the library and what draws; the rest is data.
+    assert page.evaluate("document.querySelectorAll('script:not([type])').length") == 3
     assert page.evaluate("document.images.length") == 0
     assert page.evaluate("document.querySelectorAll('.items b, .items a:not([href^=\"#item-\"])').length") == 0
     assert page.title().startswith("worse: ")
@@ -225,6 +226,7 @@ def test_axe_finds_nothing_serious(page: Any, report: str, scheme: str, width: i
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(f"{report}#{sample_anchor(2)}")
+    draw_all(page)
     assert axe(page) == []
 
 
@@ -256,13 +258,96 @@ def test_the_first_screen_holds_the_sentence_and_the_picture(page: Any, report: 
 
 def test_a_pointer_finds_the_numbers_behind_a_mark(page: Any, report: str) -> None:
     page.goto(report)
-    titles = page.eval_on_selector_all(".curves g > title, #picture g > title", "all => all.map(e => e.textContent)")
+    titles = page.eval_on_selector_all("#picture g > title", "all => all.map(e => e.textContent)")
     assert "instruction following: -9.0 [-14.1, -3.9] points" in titles
-    assert "16: base 2.0 %, student 10.0 %, +8.0 [0.0, 16.0] points" in titles
+    for chart, spot, words in (
+        ("forest-d", (0.3, 36), "instruction following: -9.0 [-14.1, -3.9] points"),
+        ("budget-0-d", (0.11, 90), "16: base 2.0 %, student 10.0 %, +8.0 [0.0, 16.0] points"),
+    ):
+        place = drawn(page, chart)
+        place.scroll_into_view_if_needed()
+        box = place.bounding_box()
+        page.mouse.move(box["x"] + box["width"] * spot[0], box["y"] + spot[1])
+        page.wait_for_selector(f"[title='{words}']")
+    page.evaluate("scrollTo(0, 0)")
     box = page.locator("#picture .hit").first.bounding_box()
     at = "([x, y]) => document.elementFromPoint(x, y).closest('g').querySelector('title').textContent"
     middle = [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]
     assert page.evaluate(at, middle).startswith("instruction following")
+
+
+ALL_DRAWN = "[...document.querySelectorAll('.drawing')].every(place => place.querySelector('svg.marks'))"
+
+
+def drawn(page: Any, words: str) -> Any:
+    """The place of a chart, once it is drawn."""
+    place = page.locator(f".drawing:has(#{words})")
+    place.scroll_into_view_if_needed()
+    place.locator("svg.marks").wait_for()
+    return place
+
+
+def draw_all(page: Any) -> None:
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.wait_for_function(ALL_DRAWN)
+    page.wait_for_timeout(100)
+
+
+@pytest.mark.parametrize("width", [360, 1100])
+def test_charts_are_as_wide_as_their_places_and_follow_them(page: Any, report: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(report)
+    draw_all(page)
+    fits = """[...document.querySelectorAll('.drawing')].every(place => {
+      const svg = place.querySelector('svg.marks'), room = place.clientWidth;
+      return Math.abs(svg.getAttribute('width') - room) < 2 && place.scrollWidth <= room + 1; })"""
+    assert page.evaluate(fits)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.set_viewport_size({"width": width + 150, "height": 900})
+    page.wait_for_function(fits)
+
+
+def test_charts_far_below_are_drawn_once_they_come_near(page: Any, large: Path) -> None:
+    page.goto(large.as_uri())
+    assert not page.evaluate(ALL_DRAWN)
+    drawn(page, "flips-d" if page.locator("#flips-d").count() else "excess-d")
+    # What the words said is read out still, but no longer seen.
+    assert page.locator(".drawing p.unseen").count() > 0
+
+
+def test_charts_have_the_colours_of_the_page(page: Any, report: str) -> None:
+    page.goto(report)
+    draw_all(page)
+    colour = "getComputedStyle(document.querySelector('.drawing svg .mark-symbol path')).fill"
+    light = page.evaluate(colour)
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate(colour) != light
+
+
+def test_without_a_script_each_chart_is_a_sentence_and_a_table(chromium: Any, report: str) -> None:
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(report)
+    assert "draws its charts" in page.inner_text("noscript")
+    places = page.locator(".drawing")
+    assert places.count() > 8
+    for place in places.all():
+        assert place.is_visible()
+        assert len(place.inner_text()) > 40
+        # Its table, or its facts, stand in the same section.
+        assert place.locator("xpath=ancestor::section[1]//*[self::table or self::dl]").count() > 0
+    context.close()
+
+
+def test_names_that_look_like_expressions_are_shown_as_they_are(page: Any, tmp_path: Path) -> None:
+    names = ("datum.x; globalThis.hacked = 1", '{"signal": "width"}', "</script><script>hacked = 1</script>")
+    tiers = tuple(replace(t, task=name, tier=name) for name in names for t in sample_facets.tiers()[:2])
+    worse = tuple(replace(sample.WORSE, capability=name) for name in names)
+    page.goto(write(sample_facets.full(tiers=tiers, capabilities=worse), tmp_path)[1].as_uri())
+    draw_all(page)
+    texts = page.eval_on_selector_all(".drawing:has(#forest-d) text", "all => all.map(e => e.textContent)")
+    assert set(names) <= set(texts)
+    assert page.evaluate("globalThis.hacked") is None
 
 
 def test_paper_shows_no_controls(page: Any, report: str) -> None:
@@ -271,6 +356,7 @@ def test_paper_shows_no_controls(page: Any, report: str) -> None:
     assert not page.is_visible("nav")
     assert not page.is_visible("#filter")
     assert page.is_visible("#verdict svg")
+    assert page.evaluate(ALL_DRAWN)
 
 
 def test_two_thousand_items_are_painted_and_filtered_at_once(page: Any, large: Path) -> None:

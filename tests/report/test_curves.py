@@ -1,14 +1,13 @@
-"""Line charts: order and scale are kept, labels stay apart and inside, what has no pairs is not drawn."""
+"""Line charts as data: order and scale are kept, labels are short, what has no pairs is not drawn."""
 
-import itertools
+from typing import Any
 
 import pytest
 import sample
 import sample_facets
-from hypothesis import given
-from hypothesis import strategies as st
 
-from hydrometer.report.curves import BOTTOM, TOP, budget_curves, common_top, tier_curves
+from hydrometer.report.curves import budget_curves, tier_curves
+from hydrometer.report.drawing import Spec, common_top
 from hydrometer.stats.estimate import Estimate
 
 
@@ -17,93 +16,64 @@ def found(base: float, student: float, half: float = 0.05, n: int = 50) -> Estim
     return sample.estimate(base, student, gap - half, gap + half, n=n)
 
 
+def rows(spec: Spec | None, table: str = "points") -> list[dict[str, Any]]:
+    assert spec is not None
+    return next(data["values"] for data in spec["data"] if data["name"] == table)
+
+
 def test_budgets_that_double_lie_equally_far_apart() -> None:
-    curves = budget_curves([16, 32, 128], [found(0.1, 0.2)] * 3, 1.0)
-    assert curves is not None
-    first, second, third = (place.x for place in curves.places)
-    assert third - second == pytest.approx(2 * (second - first), abs=0.05)
+    spec = budget_curves([16, 32, 128], [found(0.1, 0.2)] * 3, 100.0)
+    assert [row["x"] for row in rows(spec)] == [16, 32, 128]
+    assert spec is not None
+    across = next(scale for scale in spec["scales"] if scale["name"] == "x")
+    assert (across["type"], across["base"]) == ("log", 2)
+    assert next(axis["values"] for axis in spec["axes"] if axis["scale"] == "x") == [16, 32, 128]
 
 
-def test_heights_follow_scores_and_the_whisker_is_laid_from_the_base() -> None:
-    curves = tier_curves(["a", "b"], [found(0.0, 1.0), found(0.5, 0.25, 0.1)], 1.0)
-    assert curves is not None
-    assert (curves.places[0].base, curves.places[0].student) == (BOTTOM, TOP)
-    place = curves.places[1]
-    assert place.base == (TOP + BOTTOM) / 2
-    # -0.25 +- 0.1 from 0.5: from 0.15 to 0.35, below the base.
-    assert place.low == pytest.approx(BOTTOM - 0.15 * (BOTTOM - TOP))
-    assert place.high == pytest.approx(BOTTOM - 0.35 * (BOTTOM - TOP))
-    assert curves.student_line.split() == [f"{p.x},{p.student}" for p in curves.places]
+def test_whiskers_are_laid_from_the_base_and_titles_hold_the_numbers() -> None:
+    spec = tier_curves(["a", "b"], [found(0.0, 1.0), found(0.5, 0.25, 0.1)], 100.0)
+    first, second = rows(spec)
+    assert (first["base"], first["student"]) == (0.0, 100.0)
+    # -0.25 +- 0.1 from 0.5: from 15 to 35 percent, below the base.
+    assert (second["low"], second["high"]) == pytest.approx((15.0, 35.0))
+    assert second["title"] == "b: base 50.0 %, student 25.0 %, -25.0 [-35.0, -15.0] points"
 
 
 def test_what_has_no_pairs_is_not_drawn() -> None:
-    curves = tier_curves(["a", "b", "c"], [found(0.5, 0.5), sample_facets.NOTHING, found(0.4, 0.4)], 1.0)
-    assert curves is not None
-    assert [step.lines for step in curves.steps] == [("a",), ("c",)]
-    assert len(curves.places) == 2
-    assert tier_curves(["a", "b"], [found(0.5, 0.5), sample_facets.NOTHING], 1.0) is None
-    assert tier_curves([], [], 1.0) is None
-    assert budget_curves([16, 16], [found(0.5, 0.5)] * 2, 1.0) is None
+    spec = tier_curves(["a", "b", "c"], [found(0.5, 0.5), sample_facets.NOTHING, found(0.4, 0.4)], 100.0)
+    assert [(row["x"], row["lines"]) for row in rows(spec)] == [(0, ["a"]), (1, ["c"])]
+    assert tier_curves(["a", "b"], [found(0.5, 0.5), sample_facets.NOTHING], 100.0) is None
+    assert tier_curves([], [], 100.0) is None
+    assert budget_curves([16, 16], [found(0.5, 0.5)] * 2, 100.0) is None
 
 
-def test_many_steps_keep_the_label_of_the_last() -> None:
-    curves = budget_curves([16 * 2**i for i in range(12)], [found(0.1, 0.1)] * 12, 1.0)
-    assert curves is not None
-    assert [step.lines[0] for step in curves.steps] == ["32", "128", "512", "2k", "8k", "32k"]
+def test_tiers_of_one_name_stay_two_places() -> None:
+    assert [row["x"] for row in rows(tier_curves(["a", "a"], [found(0.5, 0.5)] * 2, 100.0))] == [0, 1]
 
 
 def test_names_of_tiers_break_into_short_lines() -> None:
-    names = ["one easy", "easy and hard", "a b c d e f g h i j k l m n", "four"]
-    curves = tier_curves(names, [found(0.1, 0.1)] * 4, 1.0)
-    assert curves is not None
-    lines = [step.lines for step in curves.steps]
-    assert lines[:2] == [("one", "easy"), ("easy", "and", "hard")]
+    names = ["one easy", "easy and very hard", "a b c d e f g h i j k l m n o p q r s t u v w", "x" * 90]
+    lines = [row["lines"] for row in rows(tier_curves(names, [found(0.1, 0.1)] * 4, 100.0))]
+    assert lines[:2] == [["one easy"], ["easy and", "very hard"]]
     assert lines[2][-1].endswith("…")
-    assert all(len(part) <= 10 for name in lines for part in name)
-    long = tier_curves(["x" * 90, "y"], [found(0.1, 0.1)] * 2, 1.0)
-    assert long is not None
-    assert long.steps[0].lines[0].endswith("x…")
-    assert len(long.steps[0].lines[0]) < 30
-
-
-def test_long_words_below_many_tiers_leave_every_second_label_out() -> None:
-    names = [f"{number} sentences" for number in (3, 6, 12, 24, 48)]
-    curves = tier_curves(names, [found(0.1, 0.1)] * 5, 1.0)
-    assert curves is not None
-    assert [" ".join(step.lines) for step in curves.steps] == ["3 sentences", "12 sentences", "48 sentences"]
+    assert lines[3] == ["x" * 14 + "…"]
+    assert all(len(part) <= 15 for name in lines for part in name)
 
 
 @pytest.mark.parametrize(
-    "names",
-    [
-        ["6 sentences", "12 sentences", "20 sentences", "40 sentences"],
-        ["1-digit plus", "1-digit times", "2-digit plus", "2-digit times", "mixed"],
-        ["next in line", *(f"{n} people" for n in ("two", "three", "four", "five", "six", "seven"))],
-        ["a", "b", "c", "d", "e", "f", "g", "h"],
-    ],
+    ("base", "student", "baselines"),
+    [(0.5, 0.2, ["middle", "middle"]), (0.50, 0.45, ["bottom", "top"]), (0.45, 0.5, ["top", "bottom"])],
 )
-def test_labels_of_tiers_do_not_touch_on_the_narrowest_chart(names: list[str]) -> None:
-    curves = tier_curves(names, [found(0.1, 0.1)] * len(names), 1.0)
-    assert curves is not None
-    assert len(curves.steps) > 1
-    for one, other in itertools.pairwise(curves.steps):
-        apart = (other.x - one.x) / 100 * 280
-        # Half of either label, six pixels per character.
-        assert apart >= 6 * (max(map(len, one.lines)) + max(map(len, other.lines))) / 2
+def test_of_two_labels_that_would_touch_the_higher_score_stands_above(
+    base: float, student: float, baselines: list[str]
+) -> None:
+    ends = rows(tier_curves(["a", "b"], [found(0.1, 0.1), found(base, student)], 100.0), "ends")
+    assert [end["baseline"] for end in ends] == baselines
+    assert [end["text"] for end in ends] == [f"base {100 * base:.1f}", f"student {100 * student:.1f}"]
 
 
 def test_one_scale_holds_every_score_and_whisker() -> None:
-    assert common_top([found(0.02, 0.05, 0.01)]) == 0.1
-    assert common_top([found(0.02, 0.05, 0.01), found(0.2, 0.2, 0.2)]) == 0.5
-    assert common_top([found(0.9, 0.95, 0.5), sample_facets.NOTHING]) == 1.0
-    assert common_top([]) == 1.0
-
-
-@given(st.floats(0, 1), st.floats(0, 1), st.sampled_from([0.1, 0.25, 0.5, 1.0]))
-def test_end_labels_never_touch_nor_leave_the_chart(base: float, student: float, top: float) -> None:
-    curves = tier_curves(["a", "b"], [found(0.1, 0.1), found(base, student)], top)
-    assert curves is not None
-    assert abs(curves.base_y - curves.student_y) >= 15.8
-    assert all(TOP <= y <= BOTTOM for y in (curves.base_y, curves.student_y))
-    if curves.places[-1].base != curves.places[-1].student:
-        assert (curves.base_y < curves.student_y) == (base > student)
+    assert common_top([found(0.02, 0.05, 0.01)]) == 10.0
+    assert common_top([found(0.02, 0.05, 0.01), found(0.2, 0.2, 0.2)]) == 50.0
+    assert common_top([found(0.9, 0.95, 0.5), sample_facets.NOTHING]) == 100.0
+    assert common_top([]) == 100.0

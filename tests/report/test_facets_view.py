@@ -64,7 +64,7 @@ def test_a_budget_chart_needs_two_budgets_and_sorts_them() -> None:
     row = charts[0].rows[0]
     assert (row.label, row.base, row.student, row.difference) == ("16", "2.0", "10.0", "+8.0")
     assert charts[2].rows[-1].label == "32,768"
-    assert (charts[0].end, charts[0].base_end, charts[0].student_end) == ("512", "64.0", "43.0")
+    assert "At 512: base 64.0 %, student 43.0 %." in charts[0].drawing.description
 
 
 def test_tiers_keep_their_order_and_empty_ones_stay_in_the_table() -> None:
@@ -74,13 +74,13 @@ def test_tiers_keep_their_order_and_empty_ones_stay_in_the_table() -> None:
     assert [row.label for row in charts[0].rows] == ["1 digit", "2 digits", "3 digits", "4 digits"]
     needle = charts[2]
     assert (needle.rows[-1].label, needle.rows[-1].difference) == ("256 sentences", "–")
-    assert needle.end == needle.rows[1].label
-    assert len(needle.curves.places) == 2
+    assert f"At {needle.rows[1].label}:" in needle.drawing.description
+    assert len(needle.drawing.spec["data"][0]["values"]) == 2
 
 
 def test_charts_of_one_part_share_a_scale() -> None:
     for charts in (build_budgets(sample_facets.budgets()), build_tiers(sample_facets.tiers())):
-        assert len({chart.curves.ticks for chart in charts}) == 1
+        assert len({chart.drawing.spec["scales"][1]["domain"][1] for chart in charts}) == 1
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -114,12 +113,6 @@ def asset(name: str) -> str:
         msg = "the environment was made with a loader"
         raise TypeError(msg)
     return loader.get_source(environment, name)[0]
-
-
-def data_block(value: Any) -> str:
-    """Return JSON that can stand in a script element of type application/json: nothing in it ends the element."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def feed(entries: Sequence[Entry], url: str = "") -> str:

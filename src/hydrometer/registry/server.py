@@ -39,9 +39,10 @@ from hydrometer.registry.serving import Counter, PageCache, Senders
 from hydrometer.registry.site import json_schema
 from hydrometer.report.html import FOLDER, HTML_NAME, render_pages
 from hydrometer.report.json_report import JSON_NAME, from_json
+from hydrometer.report.library import LIBRARY_NAME, library
 
 _FILTERS = ("q", "base", "family", "size", "quantisation", "capability", "verdict", "memory", "free")
-_KINDS = {"registry.css": "text/css", "registry.js": "text/javascript"}
+_KINDS = {"registry.css": "text/css", "registry.js": "text/javascript", LIBRARY_NAME: "text/javascript"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +86,7 @@ def make_app(database: Database, settings: Settings | None = None) -> FastAPI:
         response = await go_on(request)
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"
-        # A report names the one script that it allows by its digest, in a policy of its own.
+        # A report names the scripts that it allows by their digests, in a policy of its own.
         policy = "" if request.url.path.startswith("/audits/") else f"{POLICY}; "
         response.headers["Content-Security-Policy"] = f"{policy}frame-ancestors 'none'"
         return response
@@ -157,7 +158,7 @@ def _add_lists(app: FastAPI, database: Database) -> None:
     def fixed(name: str, request: Request) -> Response:
         if name not in _KINDS:
             return _error(request, 404, "there is nothing at this address")
-        return Response(asset(name), media_type=_KINDS[name])
+        return Response(library() if name == LIBRARY_NAME else asset(name), media_type=_KINDS[name])
 
 
 def _add_audits(app: FastAPI, database: Database, kept: PageCache) -> None:
@@ -183,7 +184,7 @@ def _add_audits(app: FastAPI, database: Database, kept: PageCache) -> None:
             return _error(request, 404, "no such audit here")
         if name == JSON_NAME:
             return Response(report, media_type="application/json")
-        pages = kept.get(audit, lambda: render_pages(from_json(report)))
+        pages = kept.get(audit, lambda: render_pages(from_json(report), shared=f"../../{LIBRARY_NAME}"))
         page = pages.report if name == HTML_NAME else pages.beside.get(name.removeprefix(f"{FOLDER}/"))
         return HTMLResponse(page) if page else _error(request, 404, "no such page of this audit")
 

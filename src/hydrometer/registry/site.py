@@ -25,7 +25,6 @@ from hydrometer.registry.pages import (
     PAGE_ROWS,
     ListPage,
     asset,
-    data_block,
     entry_json,
     feed,
     render_base,
@@ -33,6 +32,8 @@ from hydrometer.registry.pages import (
     render_list,
     render_model,
 )
+from hydrometer.report.library import LIBRARY_NAME, library
+from hydrometer.report.templating import data_block
 
 EMBEDDED = 180_000
 """Most bytes of packed entries that stand in the page itself; larger ones are fetched, which needs http."""
@@ -147,6 +148,7 @@ def _write(out: Path, entries: Sequence[Entry], left_out: Sequence[LeftOut], url
     _put(out / "feed.xml", feed(entries, url))
     for name in ASSETS:
         _put(out / name, asset(name))
+    _put(out / LIBRARY_NAME, library())
     _put(out / MARK, "")
 
 

@@ -8,17 +8,20 @@ from dataclasses import fields
 from hydrometer.items import Thinking
 from hydrometer.report import words
 from hydrometer.report.advice import advice
+from hydrometer.report.drawing import Drawing
 from hydrometer.report.drift_view import build_drift, with_surprise
 from hydrometer.report.facets_view import (
     build_behaviours,
     build_budgets,
     build_confidences,
     build_cuts,
+    build_excesses,
     build_flips,
     build_passes,
     build_tiers,
 )
 from hydrometer.report.files_view import build_files
+from hydrometer.report.forest import ForestRow, describe, forest
 from hydrometer.report.items_view import build_items
 from hydrometer.report.names import plain
 from hydrometer.report.plot import forest_plot
@@ -102,6 +105,7 @@ def build_view(result: AuditResult) -> ReportView:
             base=named,
         ),
         plot=forest_plot([row.estimate for row in result.capabilities], result.spec.margin),
+        forest=_forest(result),
         price=words.price_sentence(result.tokens[0]) if result.tokens else "",
         tokens=tuple(_token_row(price, result) for price in result.tokens),
         prices=build_prices(result.capabilities, result.tokens, result.spec.margin),
@@ -110,7 +114,7 @@ def build_view(result: AuditResult) -> ReportView:
         budgets=build_budgets(result.budgets),
         tiers=build_tiers(result.tiers),
         behaviours=build_behaviours(result.behaviours, result.items),
-        excesses=forest_plot([row.excess for row in result.behaviours], 0.0),
+        excesses=build_excesses(result.behaviours),
         calibration=words.calibration_sentence(result.calibration) if result.calibration else "",
         diversity=tuple(words.diversity_sentence(found) for found in result.diversity),
         passes=build_passes(result.diversity),
@@ -154,6 +158,17 @@ def reproduce_command(spec: AuditSpec) -> str:
     if spec.allow:
         parts += ["--allow", ",".join(spec.allow)]
     return words.line(shlex.join(parts), 4000)
+
+
+def _forest(result: AuditResult) -> Drawing | None:
+    badges = [BADGES[row.verdict] for row in result.capabilities]
+    rows = [
+        ForestRow(name=words.name(row.capability), verdict=f"{b.symbol} {b.label}", tone=b.kind, found=row.estimate)
+        for row, b in zip(result.capabilities, badges, strict=True)
+    ]
+    if not rows:
+        return None
+    return Drawing(key="forest", description=describe(rows), spec=forest(rows, result.spec.margin, written=True))
 
 
 def _facts(result: AuditResult) -> tuple[Fact, ...]:

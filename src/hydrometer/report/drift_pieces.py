@@ -1,8 +1,10 @@
-"""What a report shows of drift: strings and places, ready for a template."""
+"""What a report shows of drift, ready for a template."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from hydrometer.report.drawing import Drawing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,35 +71,6 @@ class FlipRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FlipPoint:
-    """A task's place in the picture, in pixels."""
-
-    number: int
-    x: float
-    y: float
-    title: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlipPlot:
-    """Flips against drift, in pixels.
-
-    Attributes:
-        line: Corners of the fitted curve, as SVG takes them; `""` without one.
-        points: The tasks.
-        x_ticks: Places and labels below.
-        y_ticks: Places and labels at the left.
-    """
-
-    width: int
-    height: int
-    line: str
-    points: tuple[FlipPoint, ...]
-    x_ticks: tuple[tuple[float, str], ...]
-    y_ticks: tuple[tuple[float, str], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ForkRow:
     """A lost item and where its replies part."""
 
@@ -116,7 +89,7 @@ class DriftView:
         rows: It by capability, reply and span, the base against itself last.
         tasks: Drift beside flips.
         curve: The fitted curve in words, or why there is none.
-        plot: The picture, None without a task.
+        drawing: The picture, None without a task.
         forks: Lost items, the first ones.
         more: Lost items with a fork that are not among them.
     """
@@ -126,6 +99,6 @@ class DriftView:
     rows: tuple[DriftRow, ...] = ()
     tasks: tuple[FlipRow, ...] = ()
     curve: str = ""
-    plot: FlipPlot | None = None
+    drawing: Drawing | None = None
     forks: tuple[ForkRow, ...] = ()
     more: int = 0

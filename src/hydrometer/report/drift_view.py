@@ -6,16 +6,29 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from hydrometer.distances import AuditDrift, Distance, FlipCurve, Fork, ItemDrift, Mean, ReplyDrift, TaskDrift
 from hydrometer.report import words
+from hydrometer.report.drawing import (
+    LINK,
+    PAPER,
+    SOFT,
+    Drawing,
+    Spec,
+    at,
+    field,
+    mark,
+    percent,
+    score_axes,
+    signal,
+    spec,
+)
 from hydrometer.report.drift_pieces import (
     DriftRow,
     DriftView,
-    FlipPlot,
-    FlipPoint,
     FlipRow,
     ForkRow,
     ItemSurprise,
@@ -34,7 +47,6 @@ SHOWN = 3000
 """Characters of a text that are shown token by token."""
 
 FORKS = 12
-_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM, _RIGHT = 420, 240, 46, 12, 200, 408
 _SAMPLES = 40
 
 
@@ -58,7 +70,7 @@ def build_drift(drift: AuditDrift | None, items: Sequence[ItemResult]) -> DriftV
         rows=tuple(_row(row) for row in (drift.whole, *parts, *floor)),
         tasks=tuple(_task(number, task) for number, task in enumerate(drift.tasks, 1)),
         curve=_curve_words(drift),
-        plot=_plot(drift.tasks, drift.curve),
+        drawing=_drawing(drift.tasks, drift.curve),
         forks=tuple(
             ForkRow(
                 anchor=item_anchor(item.item_id),
@@ -179,46 +191,60 @@ def _curve_words(drift: AuditDrift) -> str:
     )
 
 
-def _plot(tasks: Sequence[TaskDrift], curve: FlipCurve | None) -> FlipPlot | None:
+def _drawing(tasks: Sequence[TaskDrift], curve: FlipCurve | None) -> Drawing | None:
     placed = [(n, task) for n, task in enumerate(tasks, 1) if task.items and task.kl.value > 0.0]
     if not placed:
         return None
+    points = [
+        {
+            "number": str(n),
+            "kl": float(f"{task.kl.value:.4g}"),
+            "flips": percent(task.flips / task.items),
+            "title": (
+                f"{words.name(task.task)}: KL {words.nats(task.kl.value)}, {task.flips:,} of {task.items:,} flipped"
+            ),
+        }
+        for n, task in placed
+    ]
     logs = [math.log10(task.kl.value) for _, task in placed]
     low, high = math.floor(min(logs) * 2 - 0.2) / 2, math.ceil(max(logs) * 2 + 0.2) / 2
-    top = max(0.2, *(task.flips / task.items for _, task in placed))
-    top = min(1.0, math.ceil(top * 5 + 0.2) / 5)
-
-    def x(log: float) -> float:
-        return round(_LEFT + (_RIGHT - _LEFT) * (log - low) / (high - low), 1)
-
-    def y(share: float) -> float:
-        return round(_BOTTOM - (_BOTTOM - _TOP) * min(share / top, 1.0), 1)
-
-    line = ""
+    line = []
     if curve is not None:
-        steps = np.linspace(low, high, _SAMPLES)
-        shares = chance(FlipFit(curve.level, curve.slope, curve.slope_error), 10.0**steps)
-        line = " ".join(f"{x(float(s))},{y(float(p))}" for s, p in zip(steps, shares, strict=True) if p <= top)
-    ticks = np.arange(low, high + 0.01, 0.5 if high - low <= 2 else 1.0)
-    return FlipPlot(
-        width=_WIDTH,
-        height=_HEIGHT,
-        line=line,
-        points=tuple(
-            FlipPoint(
-                number=n,
-                x=x(log),
-                y=y(task.flips / task.items),
-                title=(
-                    f"{words.name(task.task)}: KL {words.nats(task.kl.value)}, "
-                    f"{task.flips:,} of {task.items:,} flipped"
-                ),
-            )
-            for (n, task), log in zip(placed, logs, strict=True)
-        ),
-        x_ticks=tuple((x(float(tick)), f"{10.0 ** float(tick):.2g}") for tick in ticks),
-        y_ticks=tuple((y(share * top), f"{share * top * 100:.0f} %") for share in (0.0, 0.5, 1.0)),
-    )
+        steps = 10.0 ** np.linspace(low, high, _SAMPLES)
+        shares = chance(FlipFit(curve.level, curve.slope, curve.slope_error), steps)
+        line = [{"kl": float(f"{kl:.4g}"), "flips": percent(p)} for kl, p in zip(steps, shares, strict=True)]
+    return Drawing(key="flips", description=_flips_words(tasks), spec=_flips(points, line, (10.0**low, 10.0**high)))
+
+
+def _flips_words(tasks: Sequence[TaskDrift]) -> str:
+    return f"Share of items that flipped, over drift: a point for each of {len(tasks)} tasks, numbered as in the table."
+
+
+def _flips(points: list[dict[str, Any]], line: list[dict[str, Any]], ends: tuple[float, float]) -> Spec:
+    top = next(top for top in (20.0, 40.0, 60.0, 80.0, 100.0) if top >= min(max(p["flips"] for p in points), 100.0))
+    x, y, title = at("x", "kl"), at("y", "flips"), field("title")
+    scale, axis = score_axes(top)
+    size = {"width": signal("width"), "height": signal("height")}
+    across = {"name": "x", "type": "log", "domain": list(ends), "range": "width"}
+    names = {"title": "KL, nats a token; items that flipped, %, upwards", "titleFontWeight": 400, "titleColor": SOFT}
+    return spec(
+        190,
+        {"points": points, "line": line},
+        scales=[across, scale],
+        axes=[
+            axis,
+            {"orient": "bottom", "scale": "x", "domain": False, "tickCount": 4, "format": "~g", "labelOverlap": True}
+            | names,
+        ],
+        marks=[
+            # A curve that leaves the chart ends there, it does not run along its edge.
+            {"type": "group", "clip": True, "encode": {"update": size},
+             "marks": [mark("line", "line", x=x, y=at("curve", "flips"), stroke=LINK, strokeWidth=2)],
+             "scales": [{**scale, "name": "curve", "clamp": False}]},
+            mark("symbol", "points", x=x, y=y, size=260, fill=PAPER, stroke=LINK, strokeWidth=1.75, tooltip=title),
+            mark("text", "points", x=x, y=y, text=field("number"), align="center", baseline="middle", tooltip=title),
+        ],
+    )  # fmt: skip
 
 
 def _surprise(item: ItemResult, found: ItemDrift) -> ItemSurprise:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from hydrometer.facets import ranking_flips
 from hydrometer.report import words
-from hydrometer.report.curves import Curves, budget_curves, common_top, tier_curves
+from hydrometer.report.curves import budget_curves, tier_curves
+from hydrometer.report.drawing import Drawing, Spec, common_top
+from hydrometer.report.forest import ForestRow, describe, forest
 from hydrometer.report.view import BehaviourRow, Chart, ChartRow, CutRow, Fact
 from hydrometer.result import (
     BehaviourResult,
@@ -104,6 +106,19 @@ def build_behaviours(
     )
 
 
+def build_excesses(rows: Sequence[BehaviourResult]) -> Drawing | None:
+    """Return the excesses as a chart, None without any."""
+    if not rows:
+        return None
+    drawn = []
+    for row in rows:
+        change = _change(row)
+        drawn.append(
+            ForestRow(name=words.name(row.behaviour), verdict=change["change"], tone=change["tone"], found=row.excess)
+        )
+    return Drawing(key="excess", description=describe(drawn), spec=forest(drawn))
+
+
 def _change(row: BehaviourResult) -> dict[str, str]:
     """How an excess is coloured and named: more of a fault is worse, more of a style is only more."""
     if row.excess.low <= 0.0 <= row.excess.high:
@@ -145,20 +160,15 @@ def build_passes(results: Sequence[DiversityResult]) -> tuple[ChartRow, ...]:
     )
 
 
-def _chart(
-    title: str, key: str, labels: Sequence[str], estimates: Sequence[Estimate], curves: Curves
-) -> Chart:
+def _chart(title: str, key: str, labels: Sequence[str], estimates: Sequence[Estimate], spec: Spec) -> Chart:
     rows = tuple(
         ChartRow(label=label, **words.scores(found), pairs=f"{found.n:,}")
         for label, found in zip(labels, estimates, strict=True)
     )
     last = next(row for row, found in zip(reversed(rows), reversed(estimates), strict=True) if found.n)
-    return Chart(
-        title=title,
-        key=key,
-        curves=curves,
-        rows=rows,
-        end=last.label,
-        base_end=last.base,
-        student_end=last.student,
+    what = key.partition("-")[0]
+    description = (
+        f"Score of base and student by {what}. At {last.label}: base {last.base} %, student {last.student} %. "
+        "The table below holds every number."
     )
+    return Chart(title=title, drawing=Drawing(key=key, description=description, spec=spec), rows=rows)

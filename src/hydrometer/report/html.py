@@ -1,7 +1,7 @@
 """`report.html`: one file that needs nothing else, from templates that escape everything.
 
 Replies are hostile text. Three walls keep them text: autoescape, a content security policy that allows only the
-one style sheet and the one script of this package by their digests, and no attribute that takes a reply.
+one style sheet and the scripts of this package by their digests, and no attribute that takes a reply.
 
 Items whose replies find no room on the page stand on plain pages in a folder beside it: a page that is opened from
 a disk may not read other files, but it may link to them.
@@ -13,12 +13,14 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from jinja2 import Environment
 from markupsafe import Markup
 
 from hydrometer.report.build import build_view
 from hydrometer.report.claims_view import ClaimsView
+from hydrometer.report.library import library
 from hydrometer.report.templating import templates
 from hydrometer.report.view import ItemView, ReportView
 from hydrometer.result import AuditResult
@@ -50,21 +52,26 @@ def render_html(result: AuditResult, limit: int = SIZE_LIMIT) -> str:
     return render_pages(result, limit).report
 
 
-def render_pages(result: AuditResult, limit: int = SIZE_LIMIT, claims: ClaimsView | None = None) -> Pages:
+def render_pages(
+    result: AuditResult, limit: int = SIZE_LIMIT, claims: ClaimsView | None = None, *, shared: str = ""
+) -> Pages:
     """Return the page of a result and the pages beside it.
 
     Args:
         result: What an audit found.
         limit: Largest size of a page in bytes.
         claims: The claims of the student's card, answered.
+        shared: Address of the chart library, for pages that share one copy; without it the page holds its own.
     """
-    return render_view(replace(build_view(result), claims=claims), limit)
+    return render_view(replace(build_view(result), claims=claims), limit, shared=shared)
 
 
-def render_view(view: ReportView, limit: int = SIZE_LIMIT) -> Pages:
-    """Return the pages of a view."""
+def render_view(view: ReportView, limit: int = SIZE_LIMIT, *, shared: str = "") -> Pages:
+    """Return the pages of a view; arguments as those of `render_pages`."""
     environment = templates()
-    fixed = _fixed(environment, view)
+    fixed = {"view": view, "folder": FOLDER, "report": HTML_NAME}
+    beside_fixed = fixed | furniture(environment)
+    fixed |= furniture(environment, charts=view.charts, shared=shared)
     page = environment.get_template("report.html.j2")
     body = environment.get_template("item.html.j2")
     # Rendered with autoescape on, like everything else that is marked as safe below.
@@ -94,7 +101,7 @@ def render_view(view: ReportView, limit: int = SIZE_LIMIT) -> Pages:
         report=report,
         beside={
             f"{page_number:03d}.html": beside.render(
-                fixed,
+                beside_fixed,
                 number=page_number,
                 count=len(chunks),
                 items=[bodies[away[i]] for i in chunk],
@@ -105,19 +112,26 @@ def render_view(view: ReportView, limit: int = SIZE_LIMIT) -> Pages:
     )
 
 
-def _fixed(environment: Environment, view: ReportView) -> dict[str, object]:
-    return {**furniture(environment), "view": view, "folder": FOLDER, "report": HTML_NAME}
+def furniture(environment: Environment, *, charts: bool = False, shared: str = "") -> dict[str, object]:
+    """Return what every page of this package needs: version, style, scripts, and the policy that allows no other.
 
-
-def furniture(environment: Environment) -> dict[str, object]:
-    """Return what every page of this package needs: version, style, script, and the policy that allows no other."""
+    Args:
+        environment: Has the templates.
+        charts: Whether the page has charts, which need the library.
+        shared: Address of the library; without it the page holds it.
+    """
     style, script = _sheet(environment), _source(environment, "report.js")
-    # Both are part of this package, and no value is put into them: the only text that is not escaped.
+    draw = _source(environment, "charts.js") if charts else ""
+    held = library() if charts and not shared else ""
+    # All are part of this package, and no value is put into them: the only text that is not escaped.
     return {
         "version": __version__,
         "style": Markup(style),  # noqa: S704
         "script": Markup(script),  # noqa: S704
-        "policy": _policy(style, script),
+        "library": Markup(held),  # noqa: S704
+        "library_at": shared,
+        "draw": Markup(draw),  # noqa: S704
+        "policy": _policy(style, [text for text in (script, held, draw) if text], own=bool(charts and shared)),
     }
 
 
@@ -158,13 +172,15 @@ def _row(environment: Environment, item: ItemView, href: str) -> Markup:
     return Markup(text)  # noqa: S704 - rendered with autoescape on just above
 
 
-def _policy(style: str, script: str) -> str:
+def _policy(style: str, scripts: Sequence[str], *, own: bool) -> str:
+    """Allow a style sheet and scripts by their digests; `own` allows files of the page's own place, too."""
+    allowed = " ".join([f"'{_digest(script)}'" for script in scripts] + ["'self'"] * own)
     return (
-        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; style-src '{_digest(style)}'; script-src {allowed}; base-uri 'none'; form-action 'none'"
     )
 
 
+@cache
 def _digest(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 

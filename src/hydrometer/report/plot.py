@@ -1,4 +1,7 @@
-"""Places of a forest plot: where each interval, the margin band and the ticks lie, in percent of its width."""
+"""The picture of the first screen: where each interval, the margin band and the ticks lie, in percent of its width.
+
+It is part of the document and no chart of the library: it stands with the first paint, in mail and without a script.
+"""
 
 from __future__ import annotations
 
@@ -25,16 +28,11 @@ class Tick:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """One interval: its ends and its estimate, in percent of the width.
-
-    Attributes:
-        anchor: Where a label at the estimate is anchored (`start`, `middle`, `end`) so that it stays inside.
-    """
+    """One interval: its ends and its estimate, in percent of the width."""
 
     low: float
     point: float
     high: float
-    anchor: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +64,7 @@ def forest_plot(estimates: Sequence[Estimate], margin: float) -> Plot | None:
     """
     if not estimates:
         return None
-    # A capability without pairs has the widest interval there is; it would squeeze all the others.
-    found = [estimate for estimate in estimates if estimate.n]
-    ends = [abs(end) for e in found for end in (e.low, e.high, e.difference)]
-    reach = min(1.0, max([*ends, 2 * margin, _LEAST]))
+    reach = reach_of(estimates, margin)
     step = next((s for s in _STEPS if reach * 100 / s <= _TICKS), _STEPS[-1]) / 100
 
     def place(value: float) -> float:
@@ -85,10 +80,15 @@ def forest_plot(estimates: Sequence[Estimate], margin: float) -> Plot | None:
     )
 
 
+def reach_of(estimates: Sequence[Estimate], margin: float) -> float:
+    """Return how far an axis goes on either side of zero."""
+    # What has no pairs has the widest interval there is; it would squeeze all the others.
+    ends = [abs(end) for e in estimates if e.n for end in (e.low, e.high, e.difference)]
+    return min(1.0, max([*ends, 2 * margin, _LEAST]))
+
+
 def _mark(found: Estimate, place: Callable[[float], float]) -> Mark:
-    point = place(found.difference)
-    anchor = "start" if point < 25 else "end" if point > 75 else "middle"
-    return Mark(low=place(found.low), point=point, high=place(found.high), anchor=anchor)
+    return Mark(low=place(found.low), point=place(found.difference), high=place(found.high))
 
 
 def _thinned(count: int) -> range:

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 from hydrometer.report import words
-from hydrometer.report.view import Fact, StylePlot, StyleView
+from hydrometer.report.drawing import (
+    BAND,
+    LINK,
+    SOFT,
+    Drawing,
+    Spec,
+    at,
+    base_dot,
+    field,
+    mark,
+    reach,
+    signal,
+    spec,
+    student_dot,
+)
+from hydrometer.report.view import Fact, StyleView
 from hydrometer.shares import Portion, StyleShift
 from hydrometer.teaching import LONG_WAY
 
-_SIZE, _BASE, _TEACHER = 280, 70.0, 210.0
+_FIRST, _LAST = -0.5, 1.5
 # Half of the way beyond either end: what lies further stands at the edge.
 
 
@@ -19,7 +34,7 @@ def build_style(shift: StyleShift | None) -> StyleView | None:
         sentence=style_sentence(shift),
         trap=shift.trap,
         facts=_facts(shift),
-        plot=_plot(shift.style, shift.ability),
+        drawing=_drawing(shift.style, shift.ability, style_sentence(shift)),
     )
 
 
@@ -73,20 +88,64 @@ def _facts(shift: StyleShift) -> tuple[Fact, ...]:
     return tuple(facts)
 
 
-def _plot(style: Portion | None, ability: Portion | None) -> StylePlot | None:
+def _drawing(style: Portion | None, ability: Portion | None, sentence: str) -> Drawing | None:
     if style is None or ability is None:
         return None
-    x = tuple(_place(end) for end in (style.value, style.low, style.high))
-    y = tuple(round(_SIZE - _place(end), 1) for end in (ability.value, ability.low, ability.high))
-    return StylePlot(
-        size=_SIZE,
-        base=_BASE,
-        teacher=_TEACHER,
-        trap=_place(LONG_WAY),
-        x=(x[0], x[1], x[2]),
-        y=(y[0], y[1], y[2]),
-    )
+    place = {
+        "x": _held(style.value),
+        "x_low": _held(style.low),
+        "x_high": _held(style.high),
+        "y": _held(ability.value),
+        "low": _held(ability.low),
+        "high": _held(ability.high),
+        "title": f"style {_share(style)}, ability {_share(ability)} of the way",
+    }
+    known = [{"share": 0, "name": "base"}, {"share": 1, "name": "teacher"}]
+    x, y, share = at("x", "x"), at("y", "y"), field("share")
+    both = {"x": {"scale": "x", **share}, "y": {"scale": "y", **share}}
+    right, bottom = signal("width"), signal("height")
+    picture = spec(
+        250,
+        {"place": [place], "known": known},
+        scales=[
+            {"name": "x", "type": "linear", "domain": [_FIRST, _LAST], "range": "width"},
+            {"name": "y", "type": "linear", "domain": [_FIRST, _LAST], "range": "height"},
+        ],
+        axes=[_axis("bottom", "x", title="style: share of the way to the teacher →"), _axis("left", "y")],
+        marks=[
+            mark("rect", "place", x=_value("x", LONG_WAY), x2=right, y=_value("y", 0.5), y2=bottom, fill=BAND),
+            mark("text", "place", x=signal("width - 6"), y=signal("height - 8"), align="right", fill=SOFT,
+                 text="style moved, ability did not"),
+            mark("text", "place", x=6, y=12, text="↑ ability", fill=SOFT),
+            mark("line", "known", **both, stroke=SOFT, strokeDash={"value": [2, 3]}),
+            reach("place", x=at("x", "x_low"), x2=at("x", "x_high"), y=y),
+            reach("place", x=x, y=at("y", "low"), y2=at("y", "high")),
+            base_dot("known", both["x"], both["y"]),
+            mark("text", "known", **both, dx=9, dy=-8, text=field("name"), fill=SOFT),
+            student_dot("place", x, y, tooltip=field("title")),
+            mark("text", "place", x=x, y=y, dx=9, dy=18, text="student", fill=LINK, fontWeight=600),
+        ],
+    )  # fmt: skip
+    return Drawing(key="style-chart", description=sentence, spec=picture)
 
 
-def _place(share: float) -> float:
-    return round(max(0.0, min(float(_SIZE), _BASE + (_TEACHER - _BASE) * share)), 1)
+def _axis(orient: str, scale: str, **more: str) -> Spec:
+    return {
+        "orient": orient,
+        "scale": scale,
+        "titleFontWeight": 400,
+        "titleColor": SOFT,
+        "values": [0, 0.5, 1],
+        "format": "%",
+        "grid": True,
+        "domain": False,
+        **more,
+    }
+
+
+def _value(scale: str, value: float) -> Spec:
+    return {"scale": scale, "value": value}
+
+
+def _held(share: float) -> float:
+    return round(max(_FIRST, min(_LAST, share)), 4)

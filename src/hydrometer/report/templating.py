@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from functools import cache
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -29,8 +31,16 @@ def templates(*, escaped: bool = True, package: str = "hydrometer.report") -> En
         keep_trailing_newline=True,
     )
     environment.filters["options"] = _options
+    # Nothing in it can end the element that it stands in.
+    environment.filters["json"] = lambda value: Markup(data_block(value))  # noqa: S704
     environment.filters["md"] = lambda text: _MARKDOWN.sub(r"\\\1", text)
     return environment
+
+
+def data_block(value: Any) -> str:
+    """Return JSON that can stand in a script element of type application/json: nothing in it ends the element."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _options(text: str) -> Markup:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hydrometer.report.claims_view import ClaimsView
-from hydrometer.report.curves import Curves
+from hydrometer.report.drawing import Drawing
 from hydrometer.report.drift_pieces import DriftView, ItemSurprise
 from hydrometer.report.files_view import FilesView
 from hydrometer.report.plot import Plot
@@ -120,20 +120,12 @@ class Chart:
 
     Attributes:
         title: Capability or task.
-        key: Name of the chart in the page.
         rows: The same in numbers, points that cannot be drawn among them.
-        end: Label of the last point that is drawn.
-        base_end: Score at the end of the line of the base.
-        student_end: The same for the student.
     """
 
     title: str
-    key: str
-    curves: Curves
+    drawing: Drawing
     rows: tuple[ChartRow, ...]
-    end: str
-    base_end: str
-    student_end: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,27 +183,6 @@ class ShareRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StylePlot:
-    """Where the student stands between base and teacher, in pixels: style from left to right, ability upwards.
-
-    Attributes:
-        size: Width and height.
-        base: Place of the base on either axis, counted from the left; from the top for ability it is `size` less.
-        teacher: Place of the teacher on either axis, the same way.
-        trap: Style from which a student has moved.
-        x: The student's style, with both ends of its interval.
-        y: Its ability, from the top, with both ends of its interval.
-    """
-
-    size: int
-    base: float
-    teacher: float
-    trap: float
-    x: tuple[float, float, float]
-    y: tuple[float, float, float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StyleView:
     """How far the student moved towards its teacher.
 
@@ -219,13 +190,13 @@ class StyleView:
         sentence: Style against ability, in words.
         trap: Whether the trap of distillation is named.
         facts: The numbers behind it.
-        plot: The picture, None where either way cannot be said.
+        drawing: The picture, None where either way cannot be said.
     """
 
     sentence: str
     trap: bool
     facts: tuple[Fact, ...]
-    plot: StylePlot | None
+    drawing: Drawing | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,7 +327,8 @@ class ReportView:
         advice: What to do with it, accuracy and tokens weighed.
         facts: Date, suite, number of items, margin.
         figures: What holds over all capabilities: the overall difference, how much was asked, the noise floor.
-        plot: The forest plot, None without capabilities.
+        plot: The picture of the first screen, None without capabilities.
+        forest: The same at length, with every number.
         price: What the replies cost, in one sentence; `""` where nothing was generated.
         prices: Accuracy against length, a chart per capability.
         cuts: What the token cap did, per capability with cut replies.
@@ -364,7 +336,7 @@ class ReportView:
         budgets: A chart per capability over token budgets.
         tiers: A chart per task over difficulty tiers.
         behaviours: Behaviours that show on either side, largest excess first.
-        excesses: Their excesses as a plot, None without any.
+        excesses: Their excesses as a chart, None without any.
         template: What the chat template did and what the weights did, in words; `""` where that was not asked.
         shares: The same in numbers.
         calibration: How stated confidences fit the answers, in one sentence; `""` where none were asked for.
@@ -396,6 +368,7 @@ class ReportView:
     figures: tuple[Fact, ...]
     capabilities: tuple[CapabilityRow, ...]
     plot: Plot | None
+    forest: Drawing | None
     price: str
     tokens: tuple[TokenRow, ...]
     prices: tuple[PriceChart, ...]
@@ -404,7 +377,7 @@ class ReportView:
     budgets: tuple[Chart, ...]
     tiers: tuple[Chart, ...]
     behaviours: tuple[BehaviourRow, ...]
-    excesses: Plot | None
+    excesses: Drawing | None
     calibration: str
     confidences: tuple[Fact, ...]
     diversity: tuple[str, ...]
@@ -433,3 +406,9 @@ class ReportView:
     def alarms(self) -> tuple[Fact, ...]:
         """Alarms of all tasks, labelled with the task."""
         return tuple(Fact(label=row.name, value=alarm) for row in self.tasks for alarm in row.alarms)
+
+    @property
+    def charts(self) -> bool:
+        """Whether there is anything that the chart library draws."""
+        style, drift = self.style and self.style.drawing, self.drift and self.drift.drawing
+        return any((self.forest, self.prices, self.budgets, self.tiers, self.excesses, style, drift))
