@@ -155,7 +155,8 @@ class KeepingBase(ReadBase):
 
 def side_of(reader: Reader, *, threads: int) -> ReadBase | ServedBase:
     """Return an opened base as the base's side: whole where it can be read here, in part through a server."""
-    return ServedBase(reader) if isinstance(reader, TopReader) else ReadBase(reader, threads=threads)
+    top_only = reader.top_only
+    return ReadBase(reader, threads=threads) if top_only is None else ServedBase(top_only)
 
 
 class CachedBase:

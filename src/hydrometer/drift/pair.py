@@ -15,7 +15,7 @@ from hydrometer.drift.result import DriftResult, Kept, Place
 from hydrometer.drift.rows import Row, make_rows
 from hydrometer.drift.summary import distance, heat
 from hydrometer.drift.texts import Passage, texts_digest
-from hydrometer.engines.reading import Reader, TopReader
+from hydrometer.engines.reading import Reader
 from hydrometer.errors import ModelError, UsageError
 from hydrometer.progress import Progress
 from hydrometer.provenance import Environment, ModelIdentity
@@ -53,7 +53,7 @@ class Pair:
             raise UsageError(msg)
         if self._alike(base.identity, rows, theirs):
             return self.compared(base, rows, environment)
-        if isinstance(base, ServedBase) or isinstance(self._student, TopReader):
+        if isinstance(base, ServedBase) or self._student.top_only is not None:
             msg = "the two tokenizers differ, and bits per byte are not asked of a server: give the models' own files"
             raise ModelError(msg)
         return self._apart(base, (rows, theirs), environment)
@@ -111,8 +111,9 @@ class Pair:
 
     def _kept(self, base: BaseSide, rest: float) -> Kept | None:
         found = base.facts(rest)
-        if found is None and isinstance(self._student, TopReader):
-            return Kept(top_k=self._student.top_k, rest=rest, reused=False, bytes=0)
+        theirs = self._student.top_only
+        if found is None and theirs is not None:
+            return Kept(top_k=theirs.top_k, rest=rest, reused=False, bytes=0)
         return found
 
     def _apart(

@@ -100,7 +100,8 @@ def served(reader: TopReader, batch: Sequence[Row], piece: int) -> Iterator[TopR
 
 def source_of(reader: Reader) -> Source:
     """Return what gives a model's rows: whole where it can be read here, in part through a server."""
-    return partial(served, reader) if isinstance(reader, TopReader) else partial(scored, reader)
+    top_only = reader.top_only
+    return partial(scored, reader) if top_only is None else partial(served, top_only)
 
 
 def in_step(left: Iterator[Kept], right: Iterator[Kept]) -> Iterator[tuple[Kept, Kept]]:

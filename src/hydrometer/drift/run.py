@@ -20,7 +20,7 @@ from hydrometer.drift.result import DriftResult
 from hydrometer.drift.rows import REPLY_WINDOW, WINDOW, Row, make_rows
 from hydrometer.drift.texts import Passage, from_file, neutral
 from hydrometer.engines.base import EngineSettings
-from hydrometer.engines.reading import Reader, TopReader
+from hydrometer.engines.reading import Reader
 from hydrometer.errors import ModelError, UsageError
 from hydrometer.progress import Progress, Silent
 from hydrometer.provenance import Environment
@@ -92,8 +92,9 @@ def drift(  # noqa: PLR0913 - the entry of the room: keyword-only after the pair
         progress.advance()
         second = stack.enter_context((None if kept else first.beside(refs[1])) or open_reader(refs[1], settings))
         progress.advance()
-        # A closed reader is not asked even what it can do: that a protocol fits is found by reading its properties.
-        _ask_for(top_k, *([second] if kept else [first, second]))
+        for reader in (second,) if kept else (first, second):
+            if reader.top_only is not None:
+                reader.top_only.top_k = top_k
         threads = settings.threads or os.cpu_count() or 1
         window = min([wanted, *(r.context for r in (first, second) if r.context)])
         if kept and kept.header.window > window:
@@ -112,12 +113,6 @@ def drift(  # noqa: PLR0913 - the entry of the room: keyword-only after the pair
             return run.kept(KeepingBase(first, writer, threads=threads), rows, environment)
         finally:
             writer.discard()
-
-
-def _ask_for(top_k: int, *readers: Reader) -> None:
-    for reader in readers:
-        if isinstance(reader, TopReader):
-            reader.top_k = top_k
 
 
 def _window(settings: EngineSettings, texts: Sequence[Passage]) -> int:

@@ -143,6 +143,10 @@ class HfReader(ClosingEngine):
                 logits = self._logits(hidden[at : at + piece]).float().cpu().numpy()
             yield logits
 
+    @property
+    def top_only(self) -> None:
+        """None: it reads whole rows."""
+
     def beside(self, ref: ModelRef) -> HfReader | None:
         """Return a reader of these weights plus an adapter."""
         if not shares_weights(self._ref, ref):

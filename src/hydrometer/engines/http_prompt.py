@@ -112,6 +112,11 @@ class ServedReader(ClosingEngine):
         msg = f"{self._ref.text!r} gives its most probable tokens alone: --cache and .kld files need the model's files"
         raise ModelError(msg)
 
+    @property
+    def top_only(self) -> ServedReader:
+        """The reader itself."""
+        return self
+
     def top(self, rows: Sequence[Sequence[int]]) -> Iterator[TopRows]:
         """Yield the most probable tokens behind every token of each row but its last, row by row.
 

@@ -194,6 +194,10 @@ class LlamaReader(ClosingEngine):
             for at in range(0, len(row) - 1, step):
                 yield self._decoded(row[at : min(at + step, len(row) - 1)], at)
 
+    @property
+    def top_only(self) -> None:
+        """None: it reads whole rows."""
+
     def beside(self, ref: ModelRef) -> LlamaReader | None:
         """Return a reader of these weights plus an adapter."""
         if not shares_weights(self._ref, ref) or self._model is None:

@@ -7,7 +7,7 @@ whole rows of logits, piece by piece, so that memory stays bounded whatever the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol, Self, runtime_checkable
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +76,11 @@ class Reader(Protocol):
         """
         ...
 
+    @property
+    def top_only(self) -> TopReader | None:
+        """The reader itself where it knows only the most probable tokens of a place, so that `read` is not for it."""
+        ...
+
     def close(self) -> None:
         """Free the model; calling it twice is harmless."""
         ...
@@ -89,7 +94,6 @@ class Reader(Protocol):
         ...
 
 
-@runtime_checkable
 class TopReader(Reader, Protocol):
     """A reader that knows only the most probable tokens at each place: one behind a server.
 

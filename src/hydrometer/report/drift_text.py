@@ -89,8 +89,9 @@ def _kept(kept: Kept, whole: Distance) -> str:
     gap = whole.gap
     if gap.low is None or gap.high is None:
         return f"{text}; it lacks about {words.nats(gap.value)}, estimated from draws of the rest."
+    interval = f"{words.nats(gap.low)}..{words.nats(gap.high)}"
     return (
-        f"{text}. By draws from the rest it lacks {words.nats(gap.value)} (95 % {gap.low:.3f}..{gap.high:.3f}), "
+        f"{text}. By draws from the rest it lacks {words.nats(gap.value)} (95 % {interval}), "
         f"which puts KL at {whole.kl.value + gap.value:.4g}."
     )
 
