@@ -35,6 +35,7 @@ from hydrometer.stats.estimate import Floats
 
 ROOT = Path(__file__).resolve().parent.parent
 Seconds = Floats
+PAIR = ("bundled:base", "bundled:student")
 STRETCH = 4
 """Rows between two turns."""
 
@@ -103,38 +104,48 @@ def cached(base: Reader, student: Reader, rows: Sequence[Row], path: Path, threa
     return wrote, again, path.stat().st_size
 
 
-def perplexity(tool: Path, text: Path, folder: Path, threads: int) -> tuple[float, float, int]:
-    """Seconds of llama-perplexity over base and student, its mean KL, and the places it compared."""
-    kld, seconds, said = folder / "base.kld", 0.0, ""
+def asked_tool(tool: Path, threads: int, *more: str) -> tuple[Seconds, str]:
+    """Seconds of llama-perplexity, of the clock and of its processor, and what it said."""
     common = [str(tool), "-m", str(bundled_base()), "-t", str(threads), "-c", str(WINDOW)]
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    done = subprocess.run([*common, *more], capture_output=True, text=True, check=True)
+    clock, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return np.array([clock, processor]), done.stdout + done.stderr
+
+
+def perplexity(tool: Path, kld: Path, threads: int, text: Path | None = None) -> tuple[Seconds, float]:
+    """Seconds of llama-perplexity over base and student, or over the student alone without a text; its mean KL."""
     lora = str(next(Path(bundled_adapter()).glob("*.gguf")))
-    for more in (
-        ["-f", str(text), "--kl-divergence-base", str(kld)],
-        ["--lora", lora, "--kl-divergence-base", str(kld), "--kl-divergence"],
-    ):
-        start = time.perf_counter()
-        done = subprocess.run([*common, *more], capture_output=True, text=True, check=True)
-        seconds += time.perf_counter() - start
-        said = done.stdout + done.stderr
-    file = KldFile(kld)
+    seconds = np.zeros(2)
+    if text is not None:
+        seconds += asked_tool(tool, threads, "-f", str(text), "--kl-divergence-base", str(kld))[0]
+    own, said = asked_tool(tool, threads, "--lora", lora, "--kl-divergence-base", str(kld), "--kl-divergence")
     mean = re.search(r"Mean\s+KLD:\s+([0-9.]+)", said)
-    return seconds, float(mean[1]) if mean else float("nan"), file.chunks * (file.context - 1 - file.context // 2)
+    return seconds + own, float(mean[1]) if mean else float("nan")
 
 
-def against(tool: Path, rows: Sequence[Row], folder: Path, settings: EngineSettings) -> None:
-    text = folder / "text.txt"
+def against(tool: Path, rows: Sequence[Row], folder: Path, settings: EngineSettings, each: Seconds) -> None:
+    """Compare with llama.cpp's tool; `each` is what a compared token costs us in windows of our own."""
+    text, kld = folder / "text.txt", folder / "base.kld"
     parts = {row.document for row in rows}
     text.write_text("\n\n".join(texts()[number].text for number in sorted(parts)), encoding="utf-8")
-    seconds, mean, places = perplexity(tool, text, folder, settings.threads)
-    print(f"llama-perplexity      {seconds:8.1f} s, {places} places, mean KL {mean:.6f}")
+    seconds, mean = perplexity(tool, kld, settings.threads, text)
+    file = KldFile(kld)
+    places = file.chunks * (file.context - 1 - file.context // 2)
+    theirs = seconds / places
+    print(f"llama-perplexity      {seconds[0]:8.1f} s, {places} places, mean KL {mean:.6f}")
+    print(f"seconds a place       {theirs[0] / each[0]:.2f} times ours, of the processor {theirs[1] / each[1]:.2f}")
     start = time.perf_counter()
-    own = drift("bundled:base", "bundled:student", text=text, write_kld=folder / "own.kld", settings=settings, environment=environment())
+    own = drift(
+        *PAIR, text=text, write_kld=folder / "own.kld", settings=settings, environment=environment()
+    )
     ours = time.perf_counter() - start
-    read = drift("bundled:base", "bundled:student", text=text, kld=folder / "base.kld", settings=settings, environment=environment())
+    read = drift(*PAIR, text=text, kld=kld, settings=settings, environment=environment())
+    print(f"its tool, our file    mean KL {perplexity(tool, folder / 'own.kld', settings.threads)[1]:.6f}")
     if own.whole and read.whole:
-        print(f"drift, same windows   {ours:8.1f} s, {own.whole.tokens} places, mean KL {own.whole.kl.value:.6f}")
+        print(f"drift, its windows    {ours:8.1f} s, {own.whole.tokens} places, mean KL {own.whole.kl.value:.6f}")
         print(f"drift, its file       mean KL {read.whole.kl.value:.6f}")
-        print(f"seconds a place       {seconds / places / (ours / own.whole.tokens):.2f} times ours")
 
 
 def main() -> None:
@@ -166,7 +177,7 @@ def main() -> None:
                 each = 1e3 * seconds / count(part)
                 print(f"{count(part):8} tokens       {seconds[0]:8.2f} s, {each[0]:.2f} ms a token, {each[1]:.2f} of the processor")
         if asked.perplexity:
-            against(asked.perplexity, rows, folder, settings)
+            against(asked.perplexity, rows, folder, settings, both / tokens)
     print(f"most memory held      {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:8.0f} MB")
 
 

@@ -22,7 +22,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx
-from anyio import CapacityLimiter
+from anyio import CapacityLimiter, WouldBlock
 
 from hydrometer.engines.http_reading import Call, GoneError, News, Reply, Response, Trouble, read
 from hydrometer.errors import EngineUnavailableError
@@ -125,7 +125,7 @@ class Client:
         """
         if not calls:
             return
-        inbox: SimpleQueue[Reply | Exception | None] = SimpleQueue()
+        inbox: SimpleQueue[list[Reply] | Exception | None] = SimpleQueue()
         loop = asyncio.new_event_loop()
         task = loop.create_task(self._run(calls, inbox))
         thread = Thread(target=_work, args=(loop, task, inbox), name="hydrometer-http", daemon=True)
@@ -136,14 +136,14 @@ class Client:
                     raise EngineUnavailableError(self._explain(got)) from got.__cause__
                 if isinstance(got, Exception):
                     raise got
-                yield got
+                yield from got
         finally:
             with suppress(RuntimeError):  # The loop has already ended.
                 loop.call_soon_threadsafe(task.cancel)
             thread.join()
 
-    async def _run(self, calls: Sequence[Call], inbox: SimpleQueue[Reply | Exception | None]) -> None:
-        waiting = deque(calls)
+    async def _run(self, calls: Sequence[Call], inbox: SimpleQueue[list[Reply] | Exception | None]) -> None:
+        waiting, outbox = deque(calls), _Outbox(inbox)
         # httpx looks through all of its connections for every request: with a thousand of them that took 20 ms each.
         connector = aiohttp.TCPConnector(limit=0, limit_per_host=0)
         async with aiohttp.ClientSession(
@@ -154,13 +154,16 @@ class Client:
             # Calls of an address that went away are taken over by the others, in another round if need be.
             while waiting:
                 workers = [
-                    asyncio.create_task(self._worker(session, endpoint, gate, waiting, inbox))
+                    asyncio.create_task(self._worker(session, endpoint, gate, waiting, outbox))
                     for endpoint in self._endpoints
                     if not endpoint.gone
                     for gate in (_Gate(self.concurrency),)
                     for _ in range(min(self.concurrency, len(waiting)))
                 ]
-                await _finish(workers)
+                try:
+                    await _finish(workers)
+                finally:
+                    outbox.flush()
 
     async def _worker(
         self,
@@ -168,10 +171,10 @@ class Client:
         endpoint: _Endpoint,
         gate: _Gate,
         waiting: deque[Call],
-        inbox: SimpleQueue[Reply | Exception | None],
+        outbox: _Outbox,
     ) -> None:
         while waiting and not endpoint.gone:
-            async with gate.limiter:
+            async with gate:
                 # Taken only now: a call that waits for room here might have been answered elsewhere.
                 if not waiting or endpoint.gone:
                     return
@@ -182,7 +185,7 @@ class Client:
                     self._give_up(endpoint, gone)
                     waiting.appendleft(call)
                     return
-            inbox.put(reply)
+            outbox.put(reply)
 
     def _give_up(self, endpoint: _Endpoint, gone: GoneError) -> None:
         """Go on without an address that answers no more, or raise where it was the last one."""
@@ -202,11 +205,11 @@ class Client:
         for attempt in range(TRIES):
             if attempt:
                 # Others may pass meanwhile: a pause is no call in flight.
-                gate.limiter.release()
+                gate.leave()
                 try:
                     await asyncio.sleep(trouble.pause or self.back_off * _growth(call, attempt))
                 finally:
-                    await gate.limiter.acquire()
+                    await gate.enter()
             epoch = gate.epoch
             got = await self._try(session, endpoint, call)
             gate.adapt("answered" if isinstance(got, Reply) else got.news, epoch)
@@ -295,16 +298,36 @@ def _growth(call: Call, attempt: int) -> float:
 
 
 class _Gate:
-    """How many calls may be in flight: widened on success, halved when the server is crowded (AIMD).
+    """How many calls may be in flight: halved when the server is crowded, widened again on success (AIMD).
 
     Calls that were already in flight at a halving do not halve again: they tell of the same crowd.
     """
 
     def __init__(self, bound: int) -> None:
         self._bound = max(1, bound)
-        self._limit = float(min(self._bound, max(8, self._bound // 2)))
+        # The user's number is where it begins: a server that cannot take so many says so with its first answers.
+        self._limit = float(self._bound)
         self.epoch = 0
-        self.limiter = CapacityLimiter(int(self._limit))
+        self._room = CapacityLimiter(int(self._limit))
+
+    async def enter(self) -> None:
+        """Wait for room. Where there is some, without the round of the loop that the limiter's own way takes."""
+        try:
+            self._room.acquire_nowait()
+        except WouldBlock:
+            await self._room.acquire()
+
+    def leave(self) -> None:
+        """Make room for another call."""
+        self._room.release()
+
+    async def __aenter__(self) -> None:
+        """Enter."""
+        await self.enter()
+
+    async def __aexit__(self, *_: object) -> None:
+        """Leave."""
+        self.leave()
 
     def adapt(self, news: News, epoch: int) -> None:
         """Learn from a call.
@@ -314,14 +337,35 @@ class _Gate:
             epoch: `epoch` when it began.
         """
         if news == "answered":
-            # One per answer until the first crowd, afterwards one per round.
-            step = 1.0 / self._limit if self.epoch else 1.0
-            self._limit = min(float(self._bound), self._limit + step)
+            # One per round.
+            self._limit = min(float(self._bound), self._limit + 1.0 / self._limit)
         elif news == "crowded" and epoch == self.epoch:
             self._limit = max(1.0, self._limit / 2)
             self.epoch += 1
-        if int(self._limit) != self.limiter.total_tokens:
-            self.limiter.total_tokens = int(self._limit)
+        if int(self._limit) != self._room.total_tokens:
+            self._room.total_tokens = int(self._limit)
+
+
+class _Outbox:
+    """Hands replies to the thread that waits for them, all of one round of the loop at once.
+
+    Handed over one by one, each would wake that thread, and the two would fight for the interpreter.
+    """
+
+    def __init__(self, inbox: SimpleQueue[list[Reply] | Exception | None]) -> None:
+        self._inbox, self._replies = inbox, list[Reply]()
+
+    def put(self, reply: Reply) -> None:
+        """Hand a reply over once the round is done."""
+        if not self._replies:
+            asyncio.get_running_loop().call_soon(self.flush)
+        self._replies.append(reply)
+
+    def flush(self) -> None:
+        """Hand over what is there."""
+        if self._replies:
+            self._inbox.put(self._replies)
+            self._replies = []
 
 
 async def _finish(workers: Sequence[asyncio.Task[None]]) -> None:
@@ -337,7 +381,7 @@ async def _finish(workers: Sequence[asyncio.Task[None]]) -> None:
 
 
 def _work(
-    loop: asyncio.AbstractEventLoop, task: asyncio.Task[None], inbox: SimpleQueue[Reply | Exception | None]
+    loop: asyncio.AbstractEventLoop, task: asyncio.Task[None], inbox: SimpleQueue[list[Reply] | Exception | None]
 ) -> None:
     """Run a stream to its end in its own thread and close its loop."""
     ending: Exception | None = None
