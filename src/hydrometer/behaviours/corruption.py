@@ -8,8 +8,10 @@ from __future__ import annotations
 import ast
 import json
 import re
+import symtable
 import textwrap
 import warnings
+from contextlib import suppress
 from functools import lru_cache
 
 from hydrometer.behaviours.base import Behaviour, Observed, Sign
@@ -169,8 +171,13 @@ def _does_not_parse(body: str) -> str:
         return ""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        body = textwrap.dedent(body)
+        # The table of symbols costs less than a tree of objects; what has one was parsed. Why not, the tree's parser says.
+        with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+            symtable.symtable(body, "<unknown>", "exec")
+            return ""
         try:
-            ast.parse(textwrap.dedent(body))
+            ast.parse(body)
         except IndentationError as fault:
             return f"indentation: {fault.msg}"
         except SyntaxError as fault:

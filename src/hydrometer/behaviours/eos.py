@@ -35,6 +35,7 @@ _SPECIAL = re.compile(
     r"|</s>|\[/?INST\]|<</?SYS>>"
 )
 _PLAYERS = ("user", "assistant", "human")
+"""One of them stands in whatever `_BARE` finds; likewise below."""
 _BARE = re.compile(r"\n(?:<[^<>\n]{1,20}>)?(user|assistant|human)[ \t]{0,20}\n(?=\s{0,20}\S)")
 _ROLE = re.compile(
     r"\n[ \t]{0,20}(?:\*\*|#{1,4} )?(Human|User|Instruction|### Instruction|USER"
@@ -44,6 +45,7 @@ _EXAMPLE = re.compile(
     r"\n[ \t]{0,20}\n(?:\*\*|#{1,4} )?(Question|Q|Problem|Exercise"
     r"|Input)(?: ?\d{1,3})?(?:\*\*)?:(?:\*\*)?[ \t\n]"
 )
+_ASKS = ("Q", "Problem", "Exercise", "Input")
 _REPLIES = re.compile(r"\n(?:\*\*)?(?:A|Answer|Solution|Output)\b")
 _SPEAKERS = ("Human", "User", "Instruction", "USER", "HUMAN")
 """One of them stands in whatever `_ROLE` finds."""
@@ -108,7 +110,7 @@ def _role(text: str, asked: str) -> Turn | None:
 
 
 def _example(text: str, asked: str) -> Turn | None:
-    found = _EXAMPLE.search(text)
+    found = _EXAMPLE.search(text) if ":" in text and contains_any(text, _ASKS) else None
     if not found or _asks_questions(asked) or not _free(text, found) or not _REPLIES.search(text, found.end()):
         return None
     return Turn(found.start(), f"asks itself a new {found[1]!r}")

@@ -36,11 +36,11 @@ _STOPS = re.compile(
     r"|i give up|i(?:['’]m| am) giving up|(?:i(?:['’]m| am)|run|ran|running) out of (?:space|room|time|tokens))",
 )
 _LEFT = (
-    " here", " there", " now", "this point", "leave", "left", " let ", "omit", "skip", "yourself", "due to", "owing to", "because of",
-    "brevity", "too ", "very l", " manner", " way", " fashion", " pattern", "finish", "complete", "continue", "go on", "get through",
-    "reach the end", "do more", "do all", "give up", "giving up", "out of ", "rest", "remain", "other", "missing", "further",
+    " here", " there", " now", "this point", "leave", "left", " let ", "omit", "skip", "yourself", "due to", "owing to", "limit", "length", "constraint",
+    "brevity", "too ", "very l", " manner", " way", " fashion", " pattern", "i c", "i am un", "i was", "i did", "i give", "giving up", "out of ",
+    "rest", "remain", "other", "missing", "further",
 )  # fmt: skip
-"""One of them stands in whatever `_STOPS` finds."""
+"""One of them stands in whatever `_STOPS` finds; likewise below."""
 _ELIDED = re.compile(
     r"(?:#|//|/\*|--|<!--|\[|\(|\.\.\.|…)\s{0,3}(?:\.\.\.|…)?\s{0,3}(?:the )?(?:rest of (?:the "
     r"|your )?(?:code|file|function|implementation|program|list|text|items|entries|essay|answer)"
@@ -49,6 +49,9 @@ _ELIDED = re.compile(
     r"|in the same)"
     r"|similar(?:ly)? for the (?:rest|others?)|and so on for (?:the|all)|(?:and )?\d{1,4} (?:more|further|other|additional) \w+)",
 )
+_ELISIONS = ("rest of", "remaining", "code", "implementation", "logic", "continue", "similar", "so on", "more ", "further ", "other ", "additional ")
+"""Behind one of these marks."""
+_MARKS = ("#", "//", "/*", "--", "[", "(", "...", "…")
 _AND_SO_ON = re.compile(r"(?:\band so (?:on|forth)|\betc|\bet cetera|\.\.\.|…)[.)\s]*\Z", re.IGNORECASE)
 _WANTS_ALL = re.compile(
     r"\b(?:all|every|each|complete|full|entire|whole|exactly|\d{2,}|twenty|thirty|forty|fifty|hundred)\b"
@@ -195,15 +198,17 @@ def _left_undone(text: str, asked: str) -> Sign | None:
 def _elided(text: str) -> str:
     """A comment that stands for code nobody wrote; within code, or in brackets at the end of a text."""
     for block in fences(text):
-        found = block.body and _matched(_ELIDED, block.body[-20_000:])
+        found = block.body and _elision(block.body[-20_000:])
         if found:
             return found
-    return _matched(_ELIDED, text[-200:])
+    return _elision(text[-200:])
 
 
-def _matched(pattern: re.Pattern[str], text: str) -> str:
-    """Return what an expression in lower case finds in a text, as it stands there."""
-    found = pattern.search(lowered(text))
+def _elision(text: str) -> str:
+    if not contains_any(text, _MARKS):
+        return ""
+    low = lowered(text)
+    found = _ELIDED.search(low) if contains_any(low, _ELISIONS) else None
     return text[found.start() : found.end()] if found else ""
 
 

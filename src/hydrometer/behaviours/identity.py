@@ -6,6 +6,7 @@ import re
 
 from hydrometer.behaviours.base import Behaviour, Observed, Sign
 from hydrometer.behaviours.segments import shortened, visible
+from hydrometer.letters import contains_any
 
 _LOOKED_AT = 3_000
 """Characters at the start; a self-introduction further down is a quotation more often than not."""
@@ -23,10 +24,10 @@ _MAKERS = (
 )
 _HINTS = (
     "claude", "gpt", "qwen", "tongyi", "deepseek", "gemini", "gemma", "bard", "llama", "mistral", "mixtral", "kimi", "glm", "grok",
-    "copilot", "smollm", "phi-", "ernie", "hunyuan", "doubao", "i'm pi", "nova", "command r", " by ", "千问", "深度求索", "文心", "豆包",
-    "智谱", "由阿里", "由百度",
+    "copilot", "smollm", "phi-", "ernie", "hunyuan", "doubao", "i'm pi", "nova", "command r", " by ",
 )  # fmt: skip
-"""One of them stands in every claim: most replies hold none, and then no expression is tried."""
+_CHINESE_HINTS = ("千问", "深度求索", "文心", "豆包", "智谱", "由阿里", "由百度")
+"""One of all these stands in every claim: most replies hold none, and then no expression is tried."""
 
 _CLAIM = re.compile(
     rf"\b(?:I(?: a|['’])m|my name is|you can call me|as|I(?: a"
@@ -61,7 +62,7 @@ def detect(observed: Observed) -> Sign | None:
     """Say whom the reply claims to be, or to come from; a name that the system message gave is none."""
     text = visible(observed)[:_LOOKED_AT]
     low = text.lower()
-    if not any(map(low.__contains__, _HINTS)):
+    if not contains_any(low, _HINTS) and (text.isascii() or not contains_any(low, _CHINESE_HINTS)):
         return None
     for found in _CLAIM.finditer(text):
         if not _given(found[1], observed) and (_MACHINE.match(found[2]) or _WHO.search(observed.asked)):

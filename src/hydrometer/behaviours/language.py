@@ -98,7 +98,8 @@ _CHUNK, _CHUNKS, _SURE = 200, 8, 0.8
 _ENGLISH = frozenset(re.findall(
     r"\w+",
     "the of and that with this which it you have from they their by has but be will would there when who what your more she"
-    " if about how each because into some than these those then where while its was were been are is could should our",
+    " if about how each because into some than these those then where while its was were been are is could should our"
+    " after before although through without between behind nobody never later does not only first",
 ))  # fmt: skip
 """Words that make up a third of any English text and next to nothing of another language's."""
 _PLAINLY = 0.2
@@ -203,7 +204,7 @@ def language_of(asked: str) -> str:
     identify = _identifier()
     words = _own_words(asked[-3000:] if len(asked) > 3000 else asked)
     count = letters(words)
-    wide = any(written.search(words) for written in _SCRIPT.values())
+    wide = not words.isascii() and any(written.search(words) for written in _SCRIPT.values())
     if identify is None or count < (4 if wide else 16):
         return ""
     language, sure = identify(" ".join(words.split())[:600])

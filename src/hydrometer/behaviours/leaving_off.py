@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from hydrometer.letters import lowered
+from hydrometer.letters import contains_any, lowered
 
 _LISTED = r"(?:list|entry|entries|items?|register|names?|table|reply|response|answer|output|code|text|essay|lines?|file|program)"
 
@@ -118,6 +118,19 @@ _TOGETHER: tuple[tuple[re.Pattern[str], ...], ...] = (
 )  # fmt: skip
 """Cues that have to meet in one sentence."""
 
+_NEEDED: dict[re.Pattern[str], tuple[str, ...]] = {
+    _NOTHING_OUT: ("omit", "left out", "leaving", "skip", "truncat", "missing", "lacking", "not limited"),
+    _OUT: ("omit", "out", "left off", "skip", "truncat", "abridged", "cut ", "incomplete", "unlisted", "elided", "shown", "listed", "included",
+           "printed", "given", "displayed"),
+    _OTHERS: ("rest", "remain", "the other", "all further", "all other"), _TOO: ("too ",), _BEYOND: ("beyond ",), _SHOWN: ("only", "just", "merely"),
+    _OFFER: ("let me know", "tell me", "would you like", "do you want", "shall i", "should i", "if you", "just "), _REFER: ("see", "refer", "consult", "visit", "check", "look "),
+    _PART: ("part", "sample", "excerpt", "few", "portion", "fraction", "handful", "selection", "some", "the first", "beginning", "abridged", "complete", "full", "whole"),
+    _SAYS_GO_ON: ("continu", "repeat", "proceed", "carry on", "go on", "keep going"),
+    _REST_FIRST: ("rest", "remain", "other"), _MISSING: ("missing", "lacking", "absent"), _MANY_MORE: (" more", " others"),
+    _SPENT: ("out of ", "reached ", "hit ", "at ", "as far", "as much", "as many", "all ", "giv", "gave", "stuck", "too tired", "lost track"),
+}  # fmt: skip
+"""Words of which one stands in whatever a cue finds."""
+
 _END = 320
 _CUT = re.compile(r"(?<=[.!?])\s+|\n+|[()\[\]]+")
 _LAST = 3
@@ -141,13 +154,18 @@ def leaves_off(text: str) -> str:
 
 
 def _gives_up(sentence: str) -> bool:
-    if _NOTHING_OUT.search(sentence):
+    if _shows(_NOTHING_OUT, sentence):
         return False
     seen: dict[re.Pattern[str], bool] = {}
 
     def shows(cue: re.Pattern[str]) -> bool:
         if cue not in seen:
-            seen[cue] = bool(cue.search(sentence))
+            seen[cue] = _shows(cue, sentence)
         return seen[cue]
 
     return any(all(map(shows, cues)) for cues in _TOGETHER)
+
+
+def _shows(cue: re.Pattern[str], sentence: str) -> bool:
+    needed = _NEEDED.get(cue)
+    return (needed is None or contains_any(sentence, needed)) and bool(cue.search(sentence))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -22,7 +22,9 @@ from hydrometer.letters import letters
 from hydrometer.outcomes import Finish
 
 _RUN = 6
-_STALLS: dict[bool, dict[int, tuple[tuple[int, float], ...]]] = {
+Ends = tuple[tuple[int, float], ...]
+"""How many of the last runs are looked at, and the share of them said before that makes a stall."""
+_STALLS: dict[bool, dict[int, Ends]] = {
     False: {_RUN: ((240, 0.75), (120, 0.85))},
     True: {_RUN: ((120, 0.6), (80, 0.75)), 4: ((80, 0.5),)},
 }
@@ -202,6 +204,9 @@ def _token_cycle(observed: Observed) -> Sign | None:
 
 
 def _text_cycle(text: str, observed: Observed) -> Sign | None:
+    # What counts has 160 characters, two thirds of which stood one period before: an end that is new closes no circle.
+    if text.find(text[-100:]) == len(text) - 100:
+        return None
     for cycle in tail_cycles(text):
         piece = text[-cycle.period :]
         if _counts(piece, cycle.length, cycle.repeats, text, observed):
@@ -249,7 +254,11 @@ def _same_entries(text: str, observed: Observed) -> Sign | None:
     if near.find(near[-24:]) == len(near) - 24 or _ends_in_code(text):
         return None
     end = text[-_ENTRIES:]
-    plain, numbers = _ORDINAL.sub("0", end), [int(found) for found in _ORDINAL.findall(end)]
+    plain = _ORDINAL.sub("0", end)
+    # Eight entries or more, of 240 characters together: 200 of them at least stood one entry before.
+    if plain.find(plain[-200:]) == max(0, len(plain) - 200):
+        return None
+    numbers = [int(found) for found in _ORDINAL.findall(end)]
     for cycle in tail_cycles(plain):
         piece = plain[-cycle.period :]
         # The number at the very start of the end may lack digits, and the first cycle part of itself.
@@ -295,7 +304,10 @@ def _same_lines(text: str, observed: Observed) -> Sign | None:
     body = prose(text)
     long = [line for line in body.splitlines() if len(line) >= 40]
     # Equal lines end alike, so that few of most texts have to be compared in full.
-    if len(long) < 5 or not (cut or len(long) - len({line.rstrip()[-20:] for line in long}) >= 7):
+    if len(long) < (5 if cut else 8):
+        return None
+    ends = [line.rstrip()[-20:] for line in long]
+    if not cut and (len(ends) - len(set(ends)) < 7 or max(Counter(ends).values()) < 8):
         return None
     # A list that gives the same entry under new numbers turns in circles as well.
     found = (line if line[0].isalpha() else line[_MARKER.match(line).end() :] for line in long)  # type: ignore[union-attr]
@@ -334,23 +346,28 @@ def _stall(text: str, observed: Observed) -> Sign | None:
     words = tail.split()
     if len(words) < _FEWEST:
         return None
+    stalls = {}
+    for length, ends in _STALLS[cut].items():
+        far = tuple((span, most) for span, most in ends if len(words) >= span + _FEWEST - 80)
+        if far and _stands_still(words, length, far):
+            stalls[length] = tuple(end for end in far if not _excused(observed, "", len(words) / end[0]))
+    if not any(stalls.values()):
+        return None
     # Columns of numbers hold the same ones again by nature.
     end = " ".join(words[-240:])
     if letters(end) < 0.5 * len(end):
         return None
-    if _too_fresh(words, _STALLS[cut]):
-        return None
     codes = _codes(words)
-    for length, ends in _STALLS[cut].items():
+    for length, ends in stalls.items():
         runs = _runs(codes, length)
         again = np.ones(len(runs), bool)
         again[np.unique(runs, return_index=True)[1]] = False
         for span, most in ends:
-            share = float(again[-span:].mean()) if len(words) >= span + _FEWEST - 80 else 0.0
+            share = float(again[-span:].mean())
             if share < most or (length < _RUN and len(set(map(_plain, words[-100:]))) > _FEW_WORDS):
                 continue
             own = ~np.isin(runs[-span:], _runs(_codes(observed.asked.split()), length))
-            if float((again[-span:] & own).mean()) < most or _excused(observed, "", len(words) / span):
+            if float((again[-span:] & own).mean()) < most:
                 continue
             return Sign(
                 f"{share:.0%} of the last {span} runs of {length} words were there before",
@@ -359,19 +376,39 @@ def _stall(text: str, observed: Observed) -> Sign | None:
     return None
 
 
-def _too_fresh(words: list[str], stalls: dict[int, tuple[tuple[int, float], ...]]) -> bool:
-    """Whether so many of the last pairs of words are new that too few runs can have been there before.
+def _stands_still(words: list[str], length: int, ends: Ends) -> bool:
+    """Whether so many of the last runs of words were there before that it is a stall, the request's own not counted.
 
-    A run whose first two words stand together for the first time is new itself. Counting pairs is several times faster
-    than comparing runs, and decides nearly every text.
+    A run with a word, or a pair of words, that is new to the text is new itself. That is counted several times faster
+    than runs are compared, and decides nearly every text.
     """
-    least = min(span for ends in stalls.values() for span, _ in ends)
-    pairs = list(pairwise(words))
-    fresh = len(set(pairs[-least:]).difference(pairs[:-least]))
-    # The last pairs of all begin no run, for want of words behind them.
-    return all(
-        fresh - (length - 2) > (1 - most) * span + 1e-9 for length, ends in stalls.items() for span, most in ends
-    )
+    narrow = min(span for span, _ in ends)
+    for width in (1, 2):
+        fresh = _new_runs(words, width, length, narrow)
+        if all((span - fresh) / span < most for span, most in ends):
+            return False
+    return any((span - _new_runs(words, length, length, span)) / span >= most for span, most in ends)
+
+
+def _new_runs(words: list[str], width: int, length: int, span: int) -> int:
+    """Count those of the last runs that hold a unit of so many words which stands there for the first time."""
+    behind = len(words) - length + 1
+    counted = behind - span
+    last = list(_units(words[counted:], width))
+    new = set(last).difference(_units(words[: counted + width - 1], width))
+    found = 0
+    for place, unit in enumerate(last, counted):
+        if unit in new:
+            new.discard(unit)
+            first = max(counted, place - length + width)
+            # The last units begin no run, for want of words behind them.
+            counted = min(place + 1, behind)
+            found += max(0, counted - first)
+    return found
+
+
+def _units(words: list[str], width: int) -> Iterable[str | tuple[str, ...]]:
+    return words if width == 1 else zip(*(words[place:] for place in range(width)), strict=False)
 
 
 def _plain(word: str) -> str:

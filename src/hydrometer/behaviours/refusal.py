@@ -180,10 +180,14 @@ def looks_refused(text: str) -> bool:
     if len(text) > _MAX_CHARACTERS:
         return False
     plain = lowered(text).strip(_MARKS)
-    if not plain or len(plain.split()) > _MAX_WORDS:
+    if not plain or _longer(plain, _MAX_WORDS):
         return False
     refuses = _REFUSAL.match(plain) or _DISCLAIMER.match(plain) or _BARE.match(plain) or _weighs_enough(plain)
     return bool(refuses) and not _ANSWERS_AFTER.search(plain)
+
+
+def _longer(plain: str, words: int) -> bool:
+    return len(plain.split(None, words)) > words
 
 
 def _weighs_enough(plain: str) -> bool:
@@ -193,7 +197,7 @@ def _weighs_enough(plain: str) -> bool:
     request pointed at, a service denied, a reason out of a rule book, regret, talk of oneself as a machine (1 each).
     """
     opening = _OPENING.match(plain)
-    if opening is None or plain.startswith(("{", "[")) or len(plain.split()) > _MAX_WEIGHED_WORDS:
+    if opening is None or plain.startswith(("{", "[")) or _longer(plain, _MAX_WEIGHED_WORDS):
         return False
     words = opening[0]
     before = _TURNS.split(words)[0]

@@ -32,11 +32,15 @@ def pick_main(reply: str, options: Sequence[str], aside: re.Pattern[str]) -> str
         aside: Words that mark a clause as beside the point, such as `first` or `in reality`, in lower case.
     """
     tail = reply[-_LOOK:]
+    low = lowered(tail)
+    # Clauses hold no word that the text does not hold; most replies name no option at all.
+    if not any(all(word in low for word in lowered(option).split()) for option in options):
+        return None
     clauses = _CLAUSE.split(tail)
-    if _NOT.search(lowered(tail)):
+    if _NOT.search(low):
         clauses = [clause for clause in clauses if not _NOT.search(clause.lower())]
     main = clauses
-    if aside.search(lowered(tail)):
+    if aside.search(low):
         main = [clause for clause in clauses if not aside.search(clause.lower())]
     found = pick_option(" ".join(main), options)
     return found if found or main is clauses else pick_option(" ".join(clauses), options)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Iterator
 from decimal import Decimal
 from itertools import islice
 
@@ -50,6 +51,13 @@ def find_numbers(text: str) -> list[Decimal]:
     return _numbers(_ENUMERATOR.sub("", text))
 
 
+def numbers_from_end(text: str) -> Iterator[Decimal]:
+    """Yield the numbers that `find_numbers` finds, the last one first, each read when it is asked for."""
+    for line in reversed(_without_noise(_ENUMERATOR.sub("", text)).splitlines()):
+        if _DIGIT.search(line):
+            yield from map(_value, reversed(list(_NUMBER.finditer(line))))
+
+
 def final_number(reply: str) -> Decimal | None:
     """Return the number that a reply gives as its answer, None if it holds none."""
     if "\\boxed{" in reply:
@@ -62,6 +70,8 @@ def final_number(reply: str) -> Decimal | None:
         found = _behind_marker(reply[match.end() : match.end() + _LOOK])
         if found is not None:
             return found
+    if not _DIGIT.search(reply):
+        return _in_words(reply)
     # Mostly the last number stands in the last lines.
     at = reply.find("\n", len(reply) - _END) if len(reply) > 2 * _END else -1
     short = reply[at + 1 :] if at >= 0 else ""
@@ -103,7 +113,9 @@ def _behind_marker(tail: str) -> Decimal | None:
 
 
 def _numbers(text: str) -> list[Decimal]:
-    return [_value(match) for match in _NUMBER.finditer(_without_noise(text))]
+    # No number goes over two lines, and looking for a digit is several times faster than looking for a number.
+    lines = _without_noise(text).splitlines() if _DIGIT.search(text) else []
+    return [_value(match) for line in lines if _DIGIT.search(line) for match in _NUMBER.finditer(line)]
 
 
 def _without_noise(text: str) -> str:

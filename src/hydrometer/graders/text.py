@@ -95,7 +95,10 @@ def pick_option(reply: str, options: Sequence[str], cue: str = "") -> str | None
         options: All answers that the question allows, matched as whole words without case.
         cue: The asked-for word, such as `tallest`: "Anna is the tallest, because she is taller than Ben".
     """
-    for match in list(_MARKER.finditer(lowered(reply)))[: -_MARKERS - 1 : -1]:
+    low = lowered(reply)
+    if not any(lowered(option) in low for option in options):
+        return None
+    for match in list(_MARKER.finditer(low))[: -_MARKERS - 1 : -1]:
         named = _mentions(reply[match.end() : match.end() + _LOOK], options)
         if named:
             return named[0][1]

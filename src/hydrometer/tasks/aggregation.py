@@ -13,6 +13,7 @@ from hydrometer.graders.asides import pick_main
 from hydrometer.graders.numbers import grade_number
 from hydrometer.graders.text import strip_echo
 from hydrometer.items import Item
+from hydrometer.letters import contains_any
 from hydrometer.outcomes import Grade
 from hydrometer.tasks.base import GraderCase
 from hydrometer.tasks.common import NAMES, RepliedTask, case, user
@@ -113,6 +114,9 @@ def _in_digits(reply: str) -> str:
     """Return the last number that a reply without digits has in words, else the reply."""
     if re.search(r"\d", reply):
         return reply
-    words = re.findall(r"[a-z]+", reply.lower().replace("once", "one").replace("twice", "two"))
-    found = [str(_NUMBERS.index(word)) for word in words if word in _NUMBERS]
-    return found[-1] if found else reply
+    low = reply.lower()
+    if not contains_any(low, (*_NUMBERS, "once", "twice")):
+        return reply
+    words = re.findall(r"[a-z]+", low.replace("once", "one").replace("twice", "two"))
+    last = next((word for word in reversed(words) if word in _NUMBERS), "")
+    return str(_NUMBERS.index(last)) if last else reply

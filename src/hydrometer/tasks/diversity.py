@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from hydrometer.graders.numbers import final_number, find_numbers
+from hydrometer.graders.numbers import final_number, numbers_from_end
 from hydrometer.graders.text import strip_echo
 from hydrometer.items import Item
 from hydrometer.outcomes import Grade
@@ -52,7 +52,7 @@ class Diversity(RepliedTask):
             return Grade.unparsed("no number in the reply")
         if not low < found < high:
             # "343, which contains a 3" speaks of 343.
-            found = next((n for n in reversed(find_numbers(said)) if low < n < high), found)
+            found = next((n for n in numbers_from_end(said) if low < n < high), found)
         shown = f"{found.normalize():f}"
         return Grade.right(shown) if found in item.answer["right"] else Grade.wrong(shown, "misses a condition")
 

@@ -8,7 +8,7 @@ right from 0.5 on (`right_from` in the table): moves that reach the end in at mo
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import import_module
 from random import Random
@@ -57,7 +57,7 @@ class LongChains(RepliedTask):
             answer, why = stated(said).strip(" *\n")[:40], "no answer of the kind that was asked for"
             return Grade.wrong(answer, why) if answer else Grade.unparsed(why)
         entry = {"answer": gold, "metadata": item.answer["facts"]}
-        score = _gym().get_score_answer_fn(name)(found, entry)
+        score = _verifier(name)(found, entry)
         shown = found.partition("\n")[0]
         if score >= family.get("right_from", 1.0):
             return Grade.right(shown)
@@ -98,6 +98,13 @@ def _item(name: str, answer: str, **facts: int) -> Item:
 
 def _gym() -> Any:
     return import_module("reasoning_gym")
+
+
+@cache
+def _verifier(name: str) -> Callable[[str, dict[str, Any]], float]:
+    """A family's verifier; some read a whole book when they are made."""
+    verifier: Callable[[str, dict[str, Any]], float] = _gym().get_score_answer_fn(name)
+    return verifier
 
 
 @cache

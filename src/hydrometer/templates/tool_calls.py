@@ -69,7 +69,7 @@ def read_calls(answer: str, tools: Sequence[Schema] = (), *, thinking: str = "")
 def _read(text: str, tools: Sequence[Schema]) -> ToolReply:
     schemas = {str(tool["name"]): tool for tool in tools}
     for family, mark, reader in _READERS:
-        if not mark.search(text):
+        if (family == "json" and "```" not in text) or not mark.search(text):
             continue
         try:
             calls = reader(text, schemas)
