@@ -1,13 +1,11 @@
 """What the chart library costs the page: `python bench/charts.py`.
 
 A report of 2,000 items with its charts, and the same page without library and drawing script, in turns, in Chromium.
-Told apart: bytes, first paint, when the document stands, how long all charts take, what the page's policy refuses, and
-what axe finds.
+Told apart: bytes, first paint, when the document stands, how long all charts take, and what the page's policy refuses.
 """
 
 from __future__ import annotations
 
-import importlib.resources
 import shutil
 import statistics
 import sys
@@ -47,11 +45,11 @@ def main() -> None:
         browser.close()
     for name, runs in seen.items():
         times = {key: statistics.median(run[key] for run in runs) for key in ("paint", "stands", "all")}
-        drawn, places, faults, axe = (runs[-1][key] for key in ("drawn", "places", "faults", "axe"))
+        drawn, places, faults = (runs[-1][key] for key in ("drawn", "places", "faults"))
         print(
             f"{name} the library: {len(pages[name].encode()):,} bytes, first paint {times['paint']:.0f} ms, document after "
             f"{times['stands']:.0f} ms, {drawn} of {places} charts drawn in {times['all']:.0f} ms, refused or failed: "
-            f"{faults or 'nothing'}, axe: {axe or 'nothing'}"
+            f"{faults or 'nothing'}"
         )
 
 
@@ -76,14 +74,8 @@ def measured(browser: Browser, address: str) -> dict[str, Any]:
     paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
     stands = page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
     spent, drawn, places = page.evaluate(DRAW_ALL)
-    source = importlib.resources.files("axe_playwright_python").joinpath("axe.min.js")
-    page.evaluate(source.read_text(encoding="utf-8"))
-    axe = page.evaluate("axe.run('#verdict')")["violations"]
     context.close()
-    return {
-        "paint": paint, "stands": stands, "all": spent, "drawn": drawn, "places": places, "faults": faults,
-        "axe": sorted(fault["id"] for fault in axe if fault["impact"] in ("serious", "critical")),
-    }  # fmt: skip
+    return {"paint": paint, "stands": stands, "all": spent, "drawn": drawn, "places": places, "faults": faults}
 
 
 if __name__ == "__main__":

@@ -403,3 +403,26 @@ def test_tokens_on_the_command_line(tmp_path: Path) -> None:
     assert Database(f"sqlite:///{tmp_path / 'registry.sqlite'}").writer(token) == "ann"
     gone = hydrometer("registry", "token", "ann", str(tmp_path), "--revoke", cwd=tmp_path)
     assert gone.returncode == 0, gone.stderr
+    assert Database(f"sqlite:///{tmp_path / 'registry.sqlite'}").writer(token) is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cure"),
+    [([""], "give letters or figures"), ([" \t"], "give letters or figures"), (["ann", "--revoke"], "give its folder")],
+)
+def test_a_refused_token_leaves_no_registry_behind(tmp_path: Path, arguments: list[str], cure: str) -> None:
+    name, *more = arguments
+    answer = hydrometer("registry", "token", name, str(tmp_path), *more, cwd=tmp_path)
+    assert answer.returncode == 2
+    assert cure in answer.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_token_that_is_taken_back_sends_nothing_more_to_a_server_that_runs(tmp_path: Path, bundle: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'registry.sqlite'}")
+    key = {"Authorization": f"Bearer {database.new_token('ann')}"}
+    client = client_of(make_app(database))
+    assert client.post("/api/audits", content=b"nothing", headers=key).status_code == 422
+    assert database.revoke("ann")
+    assert client.post("/api/audits", content=bundle.read_bytes(), headers=key).status_code == 401
+    database.close()

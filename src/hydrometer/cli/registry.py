@@ -12,6 +12,9 @@ registry = typer.Typer(
     name="registry", help="Many audits together: a static site, or a server.", no_args_is_help=True
 )
 
+DATABASE = "registry.sqlite"
+"""File of a registry in its folder."""
+
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
 
@@ -75,7 +78,13 @@ def token(
 ) -> None:
     """Make a token for a writer and show it this once, or take it back; only its digest is kept."""
     from hydrometer.errors import UsageError
+    from hydrometer.registry.naming import check_writer
 
+    # Opening makes a database where there is none: not for a name that is refused, nor to take back what nobody has.
+    check_writer(name)
+    if revoke and not database and not (folder / DATABASE).is_file():
+        msg = f"there is no registry in {folder}, so there is no token to take back: give its folder"
+        raise UsageError(msg)
     opened = _open(folder, database)
     if not revoke:
         typer.echo(opened.new_token(name))
@@ -128,4 +137,4 @@ def _open(folder: Path, url: str) -> Any:
         raise MissingPackageError(msg)
     from hydrometer.registry.database import Database
 
-    return Database(url or f"sqlite:///{folder / 'registry.sqlite'}")
+    return Database(url or f"sqlite:///{folder / DATABASE}")

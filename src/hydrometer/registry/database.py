@@ -17,7 +17,7 @@ from hydrometer.errors import RegistryError, UsageError
 from hydrometer.registry.bundle import conflict
 from hydrometer.registry.entry import Entry
 from hydrometer.registry.lists import SIZES, Options
-from hydrometer.registry.naming import slug
+from hydrometer.registry.naming import check_writer, slug
 
 _META = sa.MetaData()
 _AUDITS = sa.Table(
@@ -188,9 +188,7 @@ class Database:
         Raises:
             UsageError: The name is taken, or no name at all.
         """
-        if not name.strip() or not name.isprintable():
-            msg = f"{name!r} is no name for a writer: it is shown beside what is uploaded, so give letters or figures"
-            raise UsageError(msg)
+        check_writer(name)
         token = f"hm_{secrets.token_urlsafe(32)}"
         row = {"digest": _hashed(token), "name": name, "created": datetime.now(UTC).isoformat(timespec="seconds")}
         try:

@@ -6,6 +6,7 @@ import re
 
 from hydrometer.api import audit_folder
 from hydrometer.canon import digest, digest_text
+from hydrometer.errors import UsageError
 from hydrometer.result import AuditResult
 
 ID = re.compile(r"[0-9a-f]{16}")
@@ -26,3 +27,14 @@ def slug(name: str) -> str:
     """Return a name for a file: readable, and told apart by a digest where letters were lost."""
     plain = re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.").lower()[:48]
     return f"{plain or 'model'}-{digest_text(name)[3:9]}"
+
+
+def check_writer(name: str) -> None:
+    """Refuse what cannot be shown as the name of a writer.
+
+    Raises:
+        UsageError: It is empty, blank or not printable.
+    """
+    if not name.strip() or not name.isprintable():
+        msg = f"{name!r} is no name for a writer: it is shown beside what is uploaded, so give letters or figures"
+        raise UsageError(msg)
