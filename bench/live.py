@@ -3,14 +3,16 @@
     python bench/live.py [--audits ROUNDS [--items 30]]
 
 The audit pays for two calls per reply, and for the threads that send what is shown twice a second. With `--audits` the
-bundled pair is audited as often in turn without and with `--serve`, and a reader on the page: the ratio is that of the
-seconds between the first and the last answer, since opening models takes as long either way.
+bundled pair is audited as often in turn without and with `--serve`, and a reader on the page. One ratio is that of the
+seconds between the first and the last answer, which what else the machine does disturbs; the other that of the
+processor time of the whole command, which it hardly does.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import resource
 import statistics
 import subprocess
 import sys
@@ -41,17 +43,20 @@ def main() -> None:
 
 def audits(rounds: int, items: int) -> None:
     """Whole audits in turn, so that what else the machine does falls on both alike."""
-    spent: dict[bool, list[float]] = {False: [], True: []}
+    spent: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
     for number in range(2 * rounds):
         serve = number % 2 == 1
         spent[serve].append(audit(items, serve=serve))
-        print(f"{'with' if serve else 'without'} --serve: {spent[serve][-1]:.1f} s", flush=True)
-    ratios = [served / plain for plain, served in zip(spent[False], spent[True], strict=True)]
-    print(f"with over without --serve, median of {rounds}: {statistics.median(ratios):.3f}")
+        seconds, processor = spent[serve][-1]
+        print(f"{'with' if serve else 'without'} --serve: {seconds:.1f} s, {processor:.1f} s of processor time", flush=True)
+    for n, what in enumerate(("seconds", "processor time")):
+        ratios = [served[n] / plain[n] for plain, served in zip(spent[False], spent[True], strict=True)]
+        print(f"with over without --serve, {what}, median of {rounds}: {statistics.median(ratios):.3f}, all: {ratios}")
 
 
-def audit(items: int, *, serve: bool) -> float:
-    """Seconds that both models took to answer so many items of two tasks."""
+def audit(items: int, *, serve: bool) -> tuple[float, float]:
+    """Seconds that both models took to answer so many items of two tasks, and processor time of the whole command."""
+    before = sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "hydrometer.cli", "audit", "bundled:base", "bundled:student", "--fixed"]
         command += ["--task", "copying", "--task", "arithmetic", "--items", str(items), "--out", folder, "--json", "--no-inspect"]
@@ -61,7 +66,8 @@ def audit(items: int, *, serve: bool) -> float:
                 if "live: " in line:
                     Thread(target=read, args=(line.split("live: ")[1].strip(),), daemon=True).start()
         report = json.loads(next(Path(folder).glob("*/report.json")).read_text(encoding="utf-8"))
-        return float(report["base"]["seconds"] + report["student"]["seconds"])
+        processor = sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]) - before
+        return float(report["base"]["seconds"] + report["student"]["seconds"]), processor
 
 
 def replies() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import resource
 import statistics
 import tempfile
 import time
@@ -22,7 +23,6 @@ from hydrometer.api import audit
 from hydrometer.canon import canonical_json, to_plain
 from hydrometer.provenance import ModelIdentity
 from hydrometer.registry.collect import find_sources, read_source
-from hydrometer.registry.entry import entry_of
 from hydrometer.registry.site import build_site
 from hydrometer.result import AuditResult, CapabilityResult, Verdict
 from hydrometer.verdict import headline, overall
@@ -93,9 +93,11 @@ def main() -> None:
         folder = options.keep or Path(temporary)
         if not (folder / "audits").exists():
             make(folder / "audits", options.audits)
-        clock = time.perf_counter()
+        clock, before = time.perf_counter(), sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
         built = build_site(folder / "audits", folder / "site")
-        print(f"build of {built.audits:,} audits: {time.perf_counter() - clock:.1f} s on {os.cpu_count()} cores")
+        spent = sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) - before
+        print(f"build of {built.audits:,} audits: {time.perf_counter() - clock:.1f} s on {os.cpu_count()} cores, "
+              f"{spent:.1f} s of processor time")
         site = folder / "site"
         print(f"index.html: {(site / 'index.html').stat().st_size:,} bytes; memory.html: "
               f"{(site / 'memory.html').stat().st_size:,}; index.json: {(site / 'index.json').stat().st_size:,}")
@@ -116,8 +118,8 @@ def live(folder: Path) -> None:
         return
     database = Database(f"sqlite:///{folder / 'bench.sqlite'}")
     for source in find_sources(folder / "audits")[0]:
-        result, content, report = read_source(source)
-        database.add(entry_of(result, content), report, b"")
+        entry, _, report = read_source(source)
+        database.add(entry, report, b"")
     client = TestClient(make_app(database, Settings(reads=100_000)))
     for path in ("/index.html", "/index.html?q=qwopus&verdict=worse&capability=reasoning", "/memory.html?memory=24&free=2",
                  "/api/audits.json?base=gemma-4-12.2B-Instruct", "/bases.html"):  # fmt: skip
