@@ -22,6 +22,7 @@ from tiny_models import build_tiny
 
 pytest.importorskip("torch")
 CONTEXT = 32
+SPECIAL = "<|im_end|>"
 SETTINGS = EngineSettings(threads=1, context=CONTEXT)
 
 
@@ -166,3 +167,23 @@ def test_nan_is_not_written(tmp_path: Path) -> None:
         writer.add(np.full((1, 10), np.nan, dtype=np.float32))
     writer.discard()
     assert not list(tmp_path.iterdir())
+
+
+def test_names_of_special_tokens_are_letters_as_for_llama_perplexity() -> None:
+    text = "He wrote <|im_end|> and <|endoftext|> in a text."
+    with open_reader(parse_ref("bundled:base"), SETTINGS) as reader:
+        _, rows, tokens = chunks(reader, "text.txt", text, 8)
+    # What llama-perplexity (llama.cpp 0c1e570) wrote into its file of this text.
+    theirs = [3681, 4150, 2067, 108, 306, 79, 486, 108, 46, 284, 2067, 108, 486, 1714, 2692, 108]
+    assert list(tokens)[: len(theirs)] == theirs
+    assert rows[0].ids == tuple(theirs[:8])
+
+
+def test_hf_reads_names_of_special_tokens_as_letters_where_asked(pair: tuple[Path, Path, Path]) -> None:
+    with open_reader(parse_ref(str(pair[0])), SETTINGS) as reader:
+        special = reader.tokens(SPECIAL)
+        plain = reader.tokens(SPECIAL, plain=True)
+        assert len(special.ids) == 1
+        assert len(plain.ids) > 1
+        # The next reading is not changed by it.
+        assert reader.tokens(SPECIAL) == special

@@ -52,7 +52,8 @@ def chunks(reader: Reader, name: str, text: str, context: int) -> tuple[tuple[Pa
     Raises:
         UsageError: The text is shorter than two chunks, which llama-perplexity refuses.
     """
-    ids, starts = reader.tokens(text)
+    # The tool reads the names of special tokens in a text as letters.
+    ids, starts = reader.tokens(text, plain=True)
     begin = reader.begin
     if begin and ids[:1] != begin:
         ids, starts = (*begin, *ids), (*(0 for _ in begin), *starts)

@@ -124,9 +124,11 @@ class HfReader(ClosingEngine):
             context_length=self.context,
         )
 
-    def tokens(self, text: str) -> Tokens:
+    def tokens(self, text: str, *, plain: bool = False) -> Tokens:
         """Return the tokens of a text."""
-        found = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        found = self._tokenizer(
+            text, add_special_tokens=False, split_special_tokens=plain, return_offsets_mapping=True, verbose=False
+        )
         return Tokens(tuple(found["input_ids"]), tuple(start for start, _ in found["offset_mapping"]))
 
     def read(self, rows: Sequence[Sequence[int]], piece: int) -> Iterator[NDArray[np.float32]]:

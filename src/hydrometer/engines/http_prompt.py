@@ -85,12 +85,15 @@ class ServedReader(ClosingEngine):
         """Who reads, as far as a server can be known."""
         return self._engine.identity()
 
-    def tokens(self, text: str) -> Tokens:
+    def tokens(self, text: str, *, plain: bool = False) -> Tokens:
         """Return the tokens of a text.
 
         Raises:
-            ModelError: The server has no tokenizer to ask, or its tokens do not add up to the text.
+            ModelError: The server has no tokenizer to ask, its tokens do not add up to the text, or plain ones are
+                wanted, which only .kld files need.
         """
+        if plain:
+            raise self._refused()
         ids, pieces = self._tokenized(text, special=False)
         data = text.encode()
         for read in (_byte_pieces, _plain_pieces):
@@ -109,8 +112,11 @@ class ServedReader(ClosingEngine):
             ModelError: Always.
         """
         del rows, piece
+        raise self._refused()
+
+    def _refused(self) -> ModelError:
         msg = f"{self._ref.text!r} gives its most probable tokens alone: --cache and .kld files need the model's files"
-        raise ModelError(msg)
+        return ModelError(msg)
 
     @property
     def top_only(self) -> ServedReader:

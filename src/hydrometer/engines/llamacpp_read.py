@@ -164,12 +164,12 @@ class LlamaReader(ClosingEngine):
             context_length=self.context,
         )
 
-    def tokens(self, text: str) -> Tokens:
+    def tokens(self, text: str, *, plain: bool = False) -> Tokens:
         """Return the tokens of a text."""
         data = text.encode()
         room = len(data) + 8
         ids = (ctypes.c_int32 * room)()
-        count = self._library.llama_tokenize(self._vocab, data, len(data), ids, room, False, True)  # noqa: FBT003
+        count = self._library.llama_tokenize(self._vocab, data, len(data), ids, room, False, not plain)  # noqa: FBT003
         found = tuple(ids[: max(count, 0)])
         # Places in bytes first: a token may end inside a character.
         ends = np.cumsum([len(self._bytes(token)) for token in found]) if found else np.zeros(0, dtype=np.int64)

@@ -58,8 +58,13 @@ class Reader(Protocol):
         """Who reads; hashes the weight files."""
         ...
 
-    def tokens(self, text: str) -> Tokens:
-        """Return the tokens of a text, special tokens read as such and none added."""
+    def tokens(self, text: str, *, plain: bool = False) -> Tokens:
+        """Return the tokens of a text, none added.
+
+        Args:
+            text: The text.
+            plain: Whether special tokens that it names are read as the letters that they are written in.
+        """
         ...
 
     def read(self, rows: Sequence[Sequence[int]], piece: int) -> Iterator[NDArray[np.float32]]:
