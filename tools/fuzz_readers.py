@@ -389,7 +389,8 @@ def main() -> int:
     limits = [
         f"-dict={words}",
         f"-max_total_time={asked.seconds}",
-        "-timeout=5",
+        # On the clock, which is no measure on a busy machine: `judge` counts computing time.
+        "-timeout=120",
         "-rss_limit_mb=1500",
         "-max_len=4096",
         f"-seed={asked.seed + 1}",

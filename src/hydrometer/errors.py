@@ -5,6 +5,7 @@
     |   |-- UnknownNameError                 no such task, suite, engine or setting
     |   |-- ModelError                       a model that cannot be opened or used
     |   |   `-- UnreadableModelError  exit 12  its files are damaged or unsafe: nothing was compared
+    |   |-- UnsafeTemplateError  exit 12  a chat template without end: it is not rendered again
     |   |-- CardError                        a model card that cannot be read
     |   |-- DataError                        training data that cannot be read
     |   `-- MissingPackageError              an optional package is needed: says what to install
@@ -73,6 +74,15 @@ class DataError(UsageError):
 
 class UnreadableModelError(ModelError):
     """Files of a model that are damaged, unsafe or do not belong together, so that nothing could be compared."""
+
+    exit_code = 12
+
+
+class UnsafeTemplateError(UsageError):
+    """A chat template that takes more time, memory or characters than any template may.
+
+    No `ModelError`: engines make those of a single conversation its outcome, and this one ends the run.
+    """
 
     exit_code = 12
 

@@ -22,7 +22,13 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from hydrometer.engines.base import Answer, Capabilities, ClosingEngine, Engine, EngineSettings
-from hydrometer.errors import EngineError, EngineUnavailableError, HydrometerError, ModelError
+from hydrometer.errors import (
+    EngineError,
+    EngineUnavailableError,
+    HydrometerError,
+    ModelError,
+    UnsafeTemplateError,
+)
 from hydrometer.items import Request
 from hydrometer.outcomes import Completion
 from hydrometer.provenance import ModelIdentity
@@ -61,7 +67,7 @@ class Taken:
 
     answers: tuple[tuple[int, Completion], ...]
     done: bool
-    error: EngineError | None = None
+    error: EngineError | UnsafeTemplateError | None = None
 
 
 class Seat:
@@ -74,7 +80,7 @@ class Seat:
         self._engine: Engine | None = None
         self._thread: threading.Thread | None = None
         self._over = threading.Event()
-        self._out: SimpleQueue[tuple[int, Completion] | EngineError | None] = SimpleQueue()
+        self._out: SimpleQueue[tuple[int, Completion] | EngineError | UnsafeTemplateError | None] = SimpleQueue()
 
     def open(self, ref: ModelRef, settings: EngineSettings, opener: Opener) -> Who | HydrometerError:
         """Open the model and say who it is; an error of ours is returned, for Ray would bury it in a trace."""
@@ -105,7 +111,7 @@ class Seat:
                 got = self._out.get(block=not found, timeout=_TAKE_SECONDS)
             except Empty:
                 return Taken(answers=tuple(found), done=False)
-            if got is None or isinstance(got, EngineError):
+            if got is None or isinstance(got, EngineError | UnsafeTemplateError):
                 return Taken(answers=tuple(found), done=True, error=got)
             found.append(got)
 
@@ -127,7 +133,7 @@ class Seat:
         requests: Sequence[Request],
         method: str,
         over: threading.Event,
-        out: SimpleQueue[tuple[int, Completion] | EngineError | None],
+        out: SimpleQueue[tuple[int, Completion] | EngineError | UnsafeTemplateError | None],
     ) -> None:
         engine = self._engine
         assert engine is not None
@@ -137,7 +143,7 @@ class Seat:
                 if over.is_set():
                     return
                 out.put((places[request.digest], completion))
-        except EngineError as error:
+        except (EngineError, UnsafeTemplateError) as error:
             out.put(error)
         except Exception as error:  # noqa: BLE001 - carried to the machine that waits, which goes on with other nodes
             out.put(EngineError(f"{type(error).__name__}: {error}"))
@@ -248,8 +254,10 @@ class ClusterEngine(ClosingEngine):
             return Taken(answers=(), done=True, error=EngineUnavailableError(_first_line(error)))
         return found
 
-    def _lose(self, worker: _Worker, waiting: deque[int], why: EngineError) -> None:
-        """Go on without a node: what it had not answered goes to the others."""
+    def _lose(self, worker: _Worker, waiting: deque[int], why: EngineError | UnsafeTemplateError) -> None:
+        """Go on without a node: what it had not answered goes to the others, but for a template that does harm."""
+        if isinstance(why, UnsafeTemplateError):
+            raise why
         self._workers.remove(worker)
         # A node that only seemed gone must not go on working for nobody.
         self._ray.kill(worker.actor)
@@ -379,7 +387,8 @@ def _opened(ray: Any, opening: dict[Any, _Worker], timeout: float) -> dict[_Work
             _LOG.warning("node %s could not be used: going on without it", gone)
             continue
         if isinstance(who, HydrometerError):
-            kind = ModelError if isinstance(who, ModelError) else EngineError
+            kinds: tuple[type[HydrometerError], ...] = (UnsafeTemplateError, ModelError)
+            kind = next((kind for kind in kinds if isinstance(who, kind)), EngineError)
             raise kind(f"node {worker.node}: {who}") from who
         found[worker] = who
     if not found:

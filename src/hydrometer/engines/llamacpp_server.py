@@ -31,6 +31,7 @@ from hydrometer.engines.started import Started, StartedEngine, connect, log_fold
 from hydrometer.errors import MissingPackageError
 from hydrometer.provenance import ModelIdentity
 from hydrometer.spec import ModelRef
+from hydrometer.templates.render import takes_tools
 
 PROGRAM = "llama-server"
 _SHARE = 0.25
@@ -43,6 +44,7 @@ def open_model(ref: ModelRef, settings: EngineSettings) -> StartedEngine:
     Raises:
         MissingPackageError: There is no `llama-server` on the PATH.
         ModelError: A file is missing or damaged, the adapter belongs to another base, or there is no chat template.
+        UnsafeTemplateError: The chat template is without end.
         EngineUnavailableError: The server ended instead of coming up; its last lines say why.
     """
     program = shutil.which(PROGRAM)
@@ -52,6 +54,9 @@ def open_model(ref: ModelRef, settings: EngineSettings) -> StartedEngine:
         )
         raise MissingPackageError(msg)
     files = open_files(ref, settings)
+    source = settings.chat_template or files.header.chat_template
+    # llama-server tries the template while it loads, with no limit on time.
+    takes_tools(source)
     context = window(files.header, settings)
     threads = settings.threads or processor_threads()
     slots = settings.slots or _slots(program, files.header, context)
@@ -70,7 +75,7 @@ def open_model(ref: ModelRef, settings: EngineSettings) -> StartedEngine:
     def known(told: ModelIdentity) -> ModelIdentity:
         return _known(told, files, choices)
 
-    return StartedEngine(server, http, known, settings.chat_template or files.header.chat_template)
+    return StartedEngine(server, http, known, source)
 
 
 def _slots(program: str, header: GgufHeader, context: int) -> int:

@@ -21,6 +21,7 @@ from hydrometer.errors import MissingPackageError
 from hydrometer.provenance import ModelIdentity
 from hydrometer.spec import ModelRef
 from hydrometer.templates.dialects import dialect_of
+from hydrometer.templates.render import takes_tools
 
 PROGRAM = "vllm"
 _RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
@@ -33,6 +34,7 @@ def open_model(ref: ModelRef, settings: EngineSettings) -> StartedEngine:
     Raises:
         MissingPackageError: There is no `vllm` on the PATH.
         ModelError: The folder is no checkpoint, or its adapter is none.
+        UnsafeTemplateError: The chat template is without end.
         EngineUnavailableError: The server ended instead of coming up; its last lines say why.
     """
     program = shutil.which(PROGRAM)
@@ -57,6 +59,9 @@ def open_model(ref: ModelRef, settings: EngineSettings) -> StartedEngine:
     if adapter is not None:
         rank = next((rank for rank in _RANKS if rank >= adapter.rank), _RANKS[-1])
         command += ["--enable-lora", "--max-lora-rank", str(rank), "--lora-modules", f"{label}={ref.adapter}"]
+    template = settings.chat_template or (folder.chat_template if folder else "")
+    # vLLM renders it with no limit on time.
+    takes_tools(template)
     logs = log_folder(settings)
     if settings.chat_template:
         command += ["--chat-template", str(template_file(settings.chat_template, logs))]
@@ -64,7 +69,6 @@ def open_model(ref: ModelRef, settings: EngineSettings) -> StartedEngine:
         f"vllm serve {ref.target}", command, key_variable="VLLM_API_KEY", log=logs, patience=settings.timeout
     )
     http = connect(server, ref, settings, label)
-    template = settings.chat_template or (folder.chat_template if folder else "")
 
     def known(told: ModelIdentity) -> ModelIdentity:
         found = replace(

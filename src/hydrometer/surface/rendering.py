@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from hydrometer.checkpoint.header import show
-from hydrometer.errors import ModelError
+from hydrometer.errors import EngineError, ModelError
 
 LARGEST = 512_000
 """Characters of a chat template; published ones have up to 30,000."""
 
-_WALL = {"render": 20.0, "encode": 60.0}
-"""Seconds on the clock, for machines that are busy: the child's own limit counts computing time."""
+WALL = 600.0
+"""Seconds on the clock after which the machine is to blame: the child's own limit, which counts computing time, ends
+what is without end long before."""
 _MOST_ANSWER = 40_000_000
 
 
@@ -73,17 +74,21 @@ def run_child(kind: str, work: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         Its answer; `unsafe` alone, with the reason, where it had to be ended.
+
+    Raises:
+        EngineError: The machine is so busy that its computing time was not used up on the clock.
     """
     # Nothing of the environment but where modules are: no tokens, no proxies.
     environment = {"PYTHONPATH": os.pathsep.join(sys.path), "TOKENIZERS_PARALLELISM": "false"}
     command = [sys.executable, "-m", "hydrometer.surface.child", kind]
     try:
         done = subprocess.run(  # noqa: S603 - this package's own module
-            command, input=json.dumps(work).encode(), capture_output=True, timeout=_WALL[kind], env=environment,
+            command, input=json.dumps(work).encode(), capture_output=True, timeout=WALL, env=environment,
             check=False,
         )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        return {"unsafe": f"is not done after {_WALL[kind]:.0f} seconds"}
+    except subprocess.TimeoutExpired as error:
+        msg = f"the files of a model could not be tried out within {WALL:.0f} seconds: this machine is too busy"
+        raise EngineError(msg) from error
     if done.returncode == -signal.SIGPROF:
         return {"unsafe": "takes too much computing time"}
     if done.returncode or len(done.stdout) > _MOST_ANSWER:

@@ -1,32 +1,22 @@
 """Chat templates: from messages to the prompt text a model was trained on.
 
-Templates come from files that anybody can upload, so they run in Jinja's immutable sandbox, with the few
-helpers that published templates use and nothing else, and with bounded output.
+Templates come from files that anybody can upload, so they run in Jinja's immutable sandbox, in a limited process apart
+from that of an audit (`templates.apart`): with bounded time, memory and output.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, NamedTuple, NoReturn
-
-import jinja2
-from jinja2.ext import Extension, loopcontrols
-from jinja2.nodes import CallBlock, Node
-from jinja2.parser import Parser
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from typing import Any, NamedTuple
 
 from hydrometer.canon import digest_text
 from hydrometer.errors import ModelError
 from hydrometer.items import Message, Thinking, raw_texts
+from hydrometer.templates.apart import render_apart
 from hydrometer.templates.dialects import opens_thinking
 from hydrometer.templates.tools import ToolCall, answered, called, described, offered, to_chat
-
-_MAX_RENDERED = 8_000_000
-"""Characters a template may produce; a hostile loop is cut off instead of filling the memory."""
 
 
 class Rendered(NamedTuple):
@@ -127,92 +117,6 @@ def switches_thinking(source: str) -> bool:
     return not source.strip() or on != off
 
 
-def render_chat(
-    source: str,
-    messages: Sequence[Mapping[str, Any]],
-    *,
-    tools: Sequence[Mapping[str, Any]] | None,
-    names: Mapping[str, Any],
-    prompt: bool = True,
-    most: int = _MAX_RENDERED,
-) -> str:
-    """Render messages in the form of transformers; whatever the template raises comes through.
-
-    Args:
-        source: The Jinja source.
-        messages: Mappings with `role`, `content` and what else the template may look at.
-        tools: The offered tools, None without any.
-        names: Further names that the template sees.
-        prompt: Whether the model's turn is opened at the end.
-        most: Characters that it may produce.
-
-    Raises:
-        ModelError: It produces more.
-    """
-    template = _environment().from_string(source)
-    pieces = template.generate(messages=messages, add_generation_prompt=prompt, tools=tools, **dict(names))
-    return _bounded(pieces, most)
-
-
 def _render(source: str, messages: Sequence[Message], names: Mapping[str, Any]) -> str:
     chat = to_chat(messages)
-    try:
-        return render_chat(source, chat.messages, tools=chat.tools, names=names)
-    except jinja2.TemplateError as error:
-        msg = f"the chat template cannot render this conversation: {error}"
-        raise ModelError(msg) from error
-    except (TypeError, ValueError, KeyError, ArithmeticError, RecursionError) as error:
-        msg = f"the chat template fails on this conversation: {type(error).__name__}: {error}"
-        raise ModelError(msg) from error
-
-
-def _bounded(pieces: Any, most: int) -> str:
-    out: list[str] = []
-    length = 0
-    for piece in pieces:
-        length += len(piece)
-        if length > most:
-            msg = f"the chat template produced more than {most} characters"
-            raise ModelError(msg)
-        out.append(piece)
-    return "".join(out)
-
-
-class _GenerationTag(Extension):
-    """`{% generation %}`, which training code puts around replies; rendering passes its body through."""
-
-    tags = {"generation"}  # noqa: RUF012 - Jinja's own declaration style
-
-    def parse(self, parser: Parser) -> Node:
-        """Parse the block and keep only its body."""
-        line = next(parser.stream).lineno
-        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-        return CallBlock(self.call_method("_body"), [], [], body).set_lineno(line)
-
-    def _body(self, caller: Any) -> str:
-        return str(caller())
-
-
-def _environment() -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, _GenerationTag]
-    )
-    # Jinja's own tojson escapes HTML, which would put < and > as escapes into tool definitions.
-    environment.filters["tojson"] = _tojson
-    environment.globals["raise_exception"] = _refuse
-    environment.globals["strftime_now"] = lambda form: datetime.now(UTC).strftime(form)
-    return environment
-
-
-def _tojson(
-    value: Any,
-    ensure_ascii: bool = False,  # noqa: FBT001, FBT002 - templates pass it by place
-    indent: int | None = None,
-    separators: tuple[str, str] | None = None,
-    sort_keys: bool = False,  # noqa: FBT001, FBT002
-) -> str:
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
-
-
-def _refuse(message: str) -> NoReturn:
-    raise jinja2.TemplateError(message)
+    return render_apart(source, chat.messages, tools=chat.tools, names=names)
