@@ -90,6 +90,8 @@ class HubFolder:
             ModelError: It cannot be read by ranges, or the repository is not there.
             EngineUnavailableError: The hub cannot be reached.
         """
+        if self._listed is not None and name not in self._listed:
+            return None
         try:
             file = RemoteFile(self.web, self._url(name), f"{self.label}/{name}", head)
         except MissingFileError:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hydrometer.checkpoint.names import Cut, Place, added_to_norm, cuts
-from hydrometer.checkpoint.source import Rows, TensorMeta, TensorSource, Wanted
+from hydrometer.checkpoint.source import Rows, TensorMeta, TensorSource, Wanted, far_source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +112,16 @@ class Inventory:
         raw = np.frombuffer(self.source.bits(name, low, high), np.uint8).reshape(high - low, -1)
         ordered: bytes = _ordered(raw, weight)[start - low : stop - low].tobytes()
         return ordered
+
+    def at_hand(self, place: Place) -> int:
+        """Return how many rows of a weight, from its first one on, can be read without asking a server."""
+        weight, far = self.weights[place], far_source(self.source)
+        if far is None:
+            return weight.rows
+        found = far.held(weight.cut.name)
+        if weight.cut.expert >= 0:
+            return weight.rows if found > weight.cut.expert else 0
+        return found if not weight.heads or found == weight.rows else 0
 
     def wanted(self, place: Place, start: int, stop: int) -> Wanted:
         """Return what a source has to read for these rows."""

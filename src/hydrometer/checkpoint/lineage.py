@@ -21,15 +21,16 @@ import numpy as np
 
 from hydrometer.checkpoint.inventory import Inventory, Pairing, pair_up
 from hydrometer.checkpoint.names import Place
-from hydrometer.checkpoint.source import Rows, prefetch, stretches
+from hydrometer.checkpoint.source import Rows, far_source, prefetch, stretches
 
 Word = Literal["identical", "derived", "permuted", "unrelated", "insufficient"]
 
 ROWS, MATRICES, SMALL = 16, 8, 12
 """Rows per matrix, matrices, and small tensors that are read: below 5 MB for any model."""
-FAR_MATRICES, FAR_STRETCHES = 6, 2
-"""Matrices, and stretches of small tensors, where every one of them is a request: with the headers of eight files a
-side and what else opens two models, 38."""
+FAR_MATRICES, FAR_STRETCHES, FEWEST = 6, 2, 3
+"""Matrices, and stretches of small tensors, where every one of them is a request; and matrices that are worth any."""
+REQUESTS = 40
+"""Requests that a lineage over a network may take, opening both models included."""
 PROOF = 1e-6
 """Largest p-value that is called derived: one false word in a million unrelated pairs."""
 _DOUBT = 1e-3
@@ -121,12 +122,12 @@ def trace(base: Inventory, student: Inventory) -> Lineage:
         student: The student.
     """
     pairing = pair_up(base, student)
-    chosen = [(place, _start(base, place)) for place in _choose(base, pairing)]
-    small = _small(base, pairing)
-    near = _together(base, pairing) or _together(student, pairing)
-    if near:
-        # At the end of a network the number of requests decides, not that of bytes.
-        chosen, small = chosen[:FAR_MATRICES], near
+    if any(far_source(side.source) for side in (base, student)):
+        chosen, small = _sample_far(base, student, pairing)
+    else:
+        usable = _usable(base, pairing)
+        chosen = [(place, _start(base, place, base.weights[place].rows)) for place in _spread(usable, MATRICES)]
+        small = _small(base, pairing)
     for side in (base, student):
         blocks = [side.wanted(place, start, start + ROWS) for place, start in chosen]
         prefetch(side.source, blocks + [side.wanted(place, 0, side.weights[place].rows) for place in small])
@@ -298,15 +299,46 @@ ROLES = (
 """Matrices in the order in which they are chosen."""
 
 
-def _choose(base: Inventory, pairing: Pairing) -> list[Place]:
-    """Matrices spread over depth and role: each layer in turn gives the role that was used least."""
+def _sample_far(base: Inventory, student: Inventory, pairing: Pairing) -> tuple[list[tuple[Place, int]], list[Place]]:
+    """Matrices with their first rows, and small tensors, where the number of requests decides, not that of bytes.
+
+    What came along with the headers is free. The rest is asked for while there is room, a matrix that one side has
+    before one that neither has.
+    """
+    sides = [side for side in (base, student) if far_source(side.source)]
+    room = REQUESTS - sum(far.requests for side in sides if (far := far_source(side.source)))
+    usable = _usable(base, pairing)
+    here = {place: [side.at_hand(place) for side in sides] for place in usable}
+    chosen: list[tuple[Place, int]] = []
+    for cost in range(len(sides) + 1):
+        alike = [place for place in usable if sum(rows < ROWS for rows in here[place]) == cost]
+        for place in _spread(alike, FAR_MATRICES - len(chosen)):
+            if cost <= room or len(chosen) < FEWEST:
+                room -= cost
+                rows = min([base.weights[place].rows, *(rows for rows in here[place] if rows >= ROWS)])
+                chosen.append((place, _start(base, place, rows)))
+    vectors = _vectors(base, pairing)
+    small = _evenly([p for p in vectors if all(side.at_hand(p) == base.weights[p].rows for side in sides)])
+    for stretch in _stretches(sides[0], [p for p in vectors if p not in small])[:FAR_STRETCHES]:
+        if len(small) < SMALL and len(sides) <= room:
+            room -= len(sides)
+            small += stretch[: SMALL - len(small)]
+    return chosen, small
+
+
+def _usable(base: Inventory, pairing: Pairing) -> list[Place]:
+    """Matrices whose rows can be compared, those of the text model if there are any."""
     usable = [p for p in pairing.pairs if base.weights[p].matrix and base.weights[p].rows >= ROWS]
     usable = [p for p in usable if base.weights[p].width >= ROWS and p.role.split(".bias")[0] not in _AVOID]
     ranked = sorted(usable, key=lambda p: (p.group != "text", p.expert >= 0, not p.known))
-    best = [p for p in ranked if (p.group, p.expert >= 0) == (ranked[0].group, ranked[0].expert >= 0)]
+    return [p for p in ranked if (p.group, p.expert >= 0) == (ranked[0].group, ranked[0].expert >= 0)]
+
+
+def _spread(best: Sequence[Place], number: int) -> list[Place]:
+    """Matrices spread over depth and role: each layer in turn gives the role that was used least."""
     layers = sorted({p.layer for p in best})
     chosen: list[Place] = []
-    for turn in range(MATRICES):
+    for turn in range(number):
         # Steps of the golden ratio reach both ends early and fill the middle evenly.
         layer = layers[int((0.618034 * turn) % 1.0 * len(layers))] if layers else -1
         left = [p for p in best if p not in chosen and p.layer == layer] or [
@@ -322,26 +354,31 @@ def _preference(role: str) -> int:
     return ROLES.index(role) if role in ROLES else len(ROLES)
 
 
-def _start(base: Inventory, place: Place) -> int:
-    """First row of a sample: drawn from the name and shape alone, so that every run reads the same rows."""
+def _start(base: Inventory, place: Place, rows: int) -> int:
+    """First row of a sample of the first `rows`: drawn from name and shape alone, so that every run reads the same."""
     weight = base.weights[place]
     key = f"{place} {weight.rows} {weight.width}".encode()
     draw = int.from_bytes(blake2b(key, digest_size=8).digest(), "little")
-    return draw % (weight.rows - ROWS + 1)
+    return draw % (rows - ROWS + 1)
 
 
 def _small(base: Inventory, pairing: Pairing) -> list[Place]:
     """Vectors spread over the model."""
-    vectors = [p for p in pairing.pairs if base.weights[p].width == 1 and base.weights[p].rows > 1]
-    step = max(1, -(-len(vectors) // SMALL))
-    return vectors[::step]
+    return _evenly(_vectors(base, pairing))
 
 
-def _together(side: Inventory, pairing: Pairing) -> list[Place]:
-    """Vectors that few requests bring, where requests count: the longest stretches of them."""
-    vectors = {side.weights[p].cut.name: p for p in pairing.pairs if side.weights[p].width == 1 < side.weights[p].rows}
-    longest = stretches(side.source, list(vectors))[:FAR_STRETCHES]
-    return [vectors[name] for stretch in longest for name in stretch][:SMALL]
+def _vectors(base: Inventory, pairing: Pairing) -> list[Place]:
+    return [p for p in pairing.pairs if base.weights[p].width == 1 < base.weights[p].rows]
+
+
+def _evenly(vectors: Sequence[Place]) -> list[Place]:
+    return list(vectors[:: max(1, -(-len(vectors) // SMALL))])
+
+
+def _stretches(side: Inventory, vectors: Sequence[Place]) -> list[list[Place]]:
+    """Vectors that one request brings together, the most first."""
+    names = {side.weights[p].cut.name: p for p in vectors}
+    return [[names[name] for name in stretch] for stretch in stretches(side.source, list(names))]
 
 
 def _compare_small(base: Inventory, student: Inventory, places: Sequence[Place]) -> tuple[int, int]:

@@ -80,7 +80,7 @@ def locate_adapter(adapter: str) -> tuple[Folder, str]:
 
 def _open_base(ref: ModelRef) -> GgufSource | SafetensorsSource:
     folder, file = locate(ref)
-    return open_gguf(folder, file) if file else open_safetensors(folder)
+    return open_gguf(folder, file) if file else open_safetensors(folder, rows=True)
 
 
 def _repository(target: str, given: str) -> tuple[HubFolder, str]:

@@ -123,6 +123,11 @@ class Web:
                 return piece[start - first : start - first + length]
         return None
 
+    def reach(self, url: str, start: int) -> int:
+        """Return how many bytes of a file are kept from a place on."""
+        ends = (first + len(piece) for (place, first), piece in self._kept.items() if place == url and first <= start)
+        return max(0, max(ends, default=start) - start)
+
     def __getstate__(self) -> tuple[Mapping[str, str], int, int]:
         return self.headers, self.requests, self.received
 
@@ -188,6 +193,20 @@ class RemoteFile:
         for start, stop in _coalesced(spans, self._size):
             if self._web.kept(self._url, start, stop - start) is None:
                 self._web.keep(self._url, start, self._fetch(start, stop - start))
+
+    @property
+    def redirected(self) -> bool:
+        """Whether it lies somewhere else than it was asked for."""
+        return self._place != self._url
+
+    def reach(self, offset: int) -> int:
+        """Return how many bytes from a place on are here already."""
+        return self._web.reach(self._url, offset)
+
+    @property
+    def server(self) -> Web:
+        """Whom it is asked of."""
+        return self._web
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -10,6 +10,7 @@ from hydrometer.checkpoint.header import BITS, TensorEntry, show
 from hydrometer.checkpoint.numbers import can_decode, decode
 from hydrometer.checkpoint.packed import Packed, find_packed, spread, unpack
 from hydrometer.checkpoint.places import Folder
+from hydrometer.checkpoint.ranges import RemoteFile
 from hydrometer.checkpoint.scales import SCALED, ScaleTable, find_scales
 from hydrometer.checkpoint.shards import Shards, open_shards
 from hydrometer.checkpoint.source import Rows, TensorMeta, Wanted, check_rows
@@ -95,13 +96,34 @@ class SafetensorsSource:
         for shard, places in spans.items():
             self.shards.files[shard].prefetch(places)
 
+    @property
+    def far(self) -> bool:
+        """Whether the files lie at the end of a network."""
+        return any(isinstance(file, RemoteFile) for file in self.shards.files.values())
+
+    @property
+    def requests(self) -> int:
+        """Requests so far, redirects included."""
+        servers = [file.server for file in self.shards.files.values() if isinstance(file, RemoteFile)]
+        return sum(server.requests for number, server in enumerate(servers) if server not in servers[:number])
+
+    def held(self, name: str) -> int:
+        """Return how many rows from the first one on came along with the headers; 0 where scales are needed as well."""
+        rows = self.tensors[name].rows
+        shard, (offset, length) = self._span(name, 0, rows)
+        file = self.shards.files[shard]
+        if not isinstance(file, RemoteFile):
+            return rows
+        needs_more = name in self.packed or name in self.scaled
+        return 0 if needs_more else min(length, file.reach(offset)) * rows // max(1, length)
+
     def stretches(self, names: Sequence[str]) -> list[list[str]]:
         """Return which of some tensors one request brings together, the most first; empty for files at hand."""
         places = sorted((*self._span(name, 0, self.tensors[name].rows), name) for name in names)
         found: list[list[str]] = []
         last: tuple[str, int] = ("", 0)
         for shard, (start, length), name in places:
-            if getattr(self.shards.files[shard], "far", False):
+            if isinstance(self.shards.files[shard], RemoteFile):
                 if found and last[0] == shard and start - last[1] <= GAP:
                     found[-1].append(name)
                 else:
@@ -150,8 +172,12 @@ class SafetensorsSource:
         return scales.reshape(stop - start, self.shards.tensors[packed.scales][1].shape[1]), overall
 
 
-def open_safetensors(folder: Folder) -> SafetensorsSource:
+def open_safetensors(folder: Folder, *, rows: bool = False) -> SafetensorsSource:
     """Open a safetensors checkpoint: read its config and all headers, no numbers.
+
+    Args:
+        folder: Where it lies.
+        rows: Whether rows will be sampled, see `open_shards`.
 
     Raises:
         ModelError: It is missing, incomplete, damaged, or holds only pickles.
@@ -160,7 +186,7 @@ def open_safetensors(folder: Folder) -> SafetensorsSource:
     if config is None:
         msg = f"{folder.label} has no config.json: it is no model folder"
         raise ModelError(msg)
-    shards = open_shards(folder)
+    shards = open_shards(folder, rows=rows)
     entries = {name: entry for name, (_, entry) in shards.tensors.items()}
     packed = find_packed(entries, config)
     inner = {one for weight in packed.values() for one in (weight.codes, *weight.beside)}

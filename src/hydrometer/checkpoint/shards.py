@@ -9,6 +9,7 @@ from typing import Any
 
 from hydrometer.checkpoint.header import TensorEntry, read_table, show
 from hydrometer.checkpoint.places import Folder, without_weights
+from hydrometer.checkpoint.ranges import RemoteFile
 from hydrometer.checkpoint.storage import Storage
 from hydrometer.errors import ModelError
 
@@ -17,6 +18,8 @@ _PLAIN_NAME = re.compile(r"[\w.-]{1,255}\.safetensors")
 _MAX_SHARDS, _MAX_TENSORS = 10_000, 1_000_000
 _GUESS = 1 << 18
 """Bytes of a header whose number of tensors is unknown: most are below 100,000."""
+_ALONG, _ALONG_IN_ALL = 3 << 18, 8 << 20
+"""Bytes behind the header of each of several files, and of all of them, that can come along with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +42,14 @@ class Shards:
             file.close()
 
 
-def open_shards(folder: Folder) -> Shards:
+def open_shards(folder: Folder, *, rows: bool = False) -> Shards:
     """Open the safetensors files of a checkpoint and read all their headers.
 
     Loaders take the single file first, whatever the index says; what is checked must be what is loaded.
+
+    Args:
+        folder: Where they lie.
+        rows: Whether rows will be sampled: over a network the first ones of each file may then come with its header.
 
     Raises:
         ModelError: They are missing, incomplete, damaged, not what the index says, or there are only pickles.
@@ -55,7 +62,7 @@ def open_shards(folder: Folder) -> Shards:
             files[SINGLE] = single
         else:
             table = _read_index(folder)
-            _open_all(folder, table, files)
+            _open_all(folder, table, files, rows=rows)
         tensors = _read_tables(folder, files)
         remarks = _check_index(table, tensors, folder.label) if table is not None else ()
     except BaseException:
@@ -87,17 +94,21 @@ def _read_index(folder: Folder) -> dict[str, str]:
     return {name: str(shard) for name, shard in table.items()}
 
 
-def _open_all(folder: Folder, table: Mapping[str, str], files: dict[str, Storage]) -> None:
+def _open_all(folder: Folder, table: Mapping[str, str], files: dict[str, Storage], *, rows: bool) -> None:
     heads = dict.fromkeys(sorted(set(table.values())), 1024)
     for name, shard in table.items():
         # An entry is its name and, for matrices of any size, at most 95 bytes more.
         heads[shard] += len(name) + 100
+    along = 0
     for shard, head in heads.items():
-        file = folder.open(shard, head)
+        file = folder.open(shard, head + along)
         if file is None:
             msg = f"{folder.label}: the shard {shard} that {INDEX} names is missing: finish the download"
             raise ModelError(msg)
         files[shard] = file
+        # Where a redirect doubles the requests, rows that come along with the headers save as many later.
+        if rows and isinstance(file, RemoteFile) and file.redirected:
+            along = min(_ALONG, _ALONG_IN_ALL // len(heads))
 
 
 def _read_tables(folder: Folder, files: Mapping[str, Storage]) -> dict[str, tuple[str, TensorEntry]]:

@@ -102,6 +102,24 @@ def prefetch(source: TensorSource, wanted: Sequence[Wanted]) -> None:
 class Far(Protocol):
     """A source that may lie at the end of a network, where every request counts."""
 
+    @property
+    def far(self) -> bool:
+        """Whether it does."""
+        ...
+
+    @property
+    def requests(self) -> int:
+        """Requests so far, redirects included."""
+        ...
+
+    def held(self, name: str) -> int:
+        """Return how many rows from the first one on came along with what was asked before.
+
+        Args:
+            name: Raw name.
+        """
+        ...
+
     def stretches(self, names: Sequence[str]) -> list[list[str]]:
         """Return which of some tensors one request brings together, the most first; empty for files at hand.
 
@@ -114,6 +132,11 @@ class Far(Protocol):
 def stretches(source: TensorSource, names: Sequence[str]) -> list[list[str]]:
     """Return which of some tensors one request brings together, the most first; empty where that does not matter."""
     return source.stretches(names) if isinstance(source, Far) else []
+
+
+def far_source(source: TensorSource) -> Far | None:
+    """Return a source that lies at the end of a network, None for one at hand."""
+    return source if isinstance(source, Far) and source.far else None
 
 
 def check_rows(meta: TensorMeta, start: int, stop: int) -> None:
