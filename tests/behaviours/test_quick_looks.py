@@ -2,6 +2,7 @@
 
 import ast
 import random
+import re
 import warnings
 from fractions import Fraction
 
@@ -94,6 +95,10 @@ def test_clauses_name_no_option_whose_words_the_text_lacks(text: str) -> None:
         if not all(word in low for word in lowered(option).split()):
             assert not texts._mentions(" ".join(asides._CLAUSE.split(text)), [option])
             assert texts.pick_option(text, [option]) is None
+
+
+def test_an_option_with_other_blanks_is_found_in_the_clauses() -> None:
+    assert asides.pick_main("It is St.  Ives.", ["St. Ives", "Rome"], re.compile("first")) == "St. Ives"
 
 
 @pytest.mark.parametrize("body", ["x = 1\n", "def f(:\n", "return 1\n", "nonlocal a\n", "x = '\\d'\n", "a\0b", "\ud800", "(" * 90])
