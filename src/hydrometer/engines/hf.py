@@ -54,6 +54,9 @@ _ROW = 1024
 _WINDOW = 2048
 """Tokens in a window of a whole text where the model names no limit, as in lm-eval."""
 
+_ARITHMETIC = 2
+"""Grows when sums are made in another order, in float32 on a processor: answers from before are then asked again."""
+
 _SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
 _PROBE = "The quick brown fox jumps over the lazy dog, and then it sits down to count to twenty. "
 
@@ -130,6 +133,7 @@ class HfEngine(ClosingEngine):
             engine="hf",
             engine_version=f"transformers {transformers.__version__}, torch {torch.__version__}",
             settings={
+                **({"arithmetic": _ARITHMETIC} if (self._device, dtype) == ("cpu", "float32") else {}),
                 "config": loaded.config,
                 "context": self._context,
                 "device": self._device,

@@ -15,19 +15,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
+from functools import partial
+from threading import Lock
 from typing import Any, NamedTuple
 
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from hydrometer.engines.hf_head import Head
 from hydrometer.engines.hf_network import Network, alike
+from hydrometer.engines.hf_team import Team, may_share, shares
 from hydrometer.errors import EngineError
 
 NAME = "hydrometer_packed"
 """Under which transformers knows the attention of this file. It makes no masks for a name that it does not know."""
 
-_TOKENS, _WIDTH, _ROWS = 4, 64, 4
+_TOKENS, _WIDTH, _ROWS = 4, 16, 4
 # Counts are rounded up to these, see above; a single row of a decoding step takes another path through the kernel.
 
 _UNKNOWN = ("softcap", "s_aux", "position_bias")
@@ -65,14 +69,19 @@ class _Span(NamedTuple):
 
 
 class _Plan(NamedTuple):
-    """What attention must know of a row: spans, and replies that go on by one token, by their place and their slot."""
+    """What attention must know of a row: spans, and replies that go on by one token, by their place and their slot.
+
+    Without drafts, places and slots are the same first ones; `places` is then a slice, which copies nothing. Behind
+    `used` tokens stands what fills the row up.
+    """
 
     spans: Sequence[_Span]
-    slots: Slots | None
+    slots: _Part | None
     places: Any
     rows: Any
     lengths: Any
     mask: Any
+    used: int
 
 
 class Slots:
@@ -84,20 +93,23 @@ class Slots:
     """
 
     def __init__(self, rows: int, width: int) -> None:
-        self._shape = max(rows, _ROWS), -(-width // _WIDTH) * _WIDTH
+        # Any row may be the first of a part, which never has fewer.
+        self._shape = rows + _ROWS - 1, -(-width // _WIDTH) * _WIDTH
         self._kept: dict[int, tuple[Any, Any]] = {}
+        self._making = Lock()
         self.lengths: list[int] = []
 
     def layer(self, index: int, key: Any, value: Any) -> tuple[Any, Any]:
         """Return the buffers of a layer, rows x heads x width x size."""
-        if index not in self._kept:
-            rows, width = self._shape
-            # Zeros: what is masked still takes part in a product, and would make NaN of garbage.
-            self._kept[index] = (
-                key.new_zeros(rows, key.shape[1], width, key.shape[3]),
-                value.new_zeros(rows, value.shape[1], width, value.shape[3]),
-            )
-        return self._kept[index]
+        with self._making:
+            if index not in self._kept:
+                rows, width = self._shape
+                # Zeros: what is masked still takes part in a product, and would make NaN of garbage.
+                self._kept[index] = (
+                    key.new_zeros(rows, key.shape[1], width, key.shape[3]),
+                    value.new_zeros(rows, value.shape[1], width, value.shape[3]),
+                )
+            return self._kept[index]
 
     def keep(self, rows: Sequence[int]) -> list[int]:
         """Drop all but some rows, and return which old row now stands at each place; rows behind fill the gaps."""
@@ -111,6 +123,19 @@ class Slots:
                             kept[place, :, : self.lengths[row]] = kept[row, :, : self.lengths[row]]
         self.lengths = [self.lengths[row] for row in order]
         return order
+
+
+class _Part:
+    """Some rows of `Slots`, for a thread of its own."""
+
+    def __init__(self, whole: Slots, first: int, last: int) -> None:
+        self._whole, self._first = whole, first
+        self.lengths = whole.lengths[first:last]
+
+    def layer(self, index: int, key: Any, value: Any) -> tuple[Any, Any]:
+        """Return the buffers of a layer from the first of these rows on."""
+        keys, values = self._whole.layer(index, key, value)
+        return keys[self._first :], values[self._first :]
 
 
 class Packed:
@@ -129,6 +154,8 @@ class Packed:
         self._config = model.config.get_text_config(decoder=True)
         self.dtype, self.device = model.dtype, model.device
         self.vocabulary = int(self._config.vocab_size)
+        self._team = Team() if may_share(self._config) else None
+        self._head = Head(model)
 
     @property
     def attention(self) -> str:
@@ -159,9 +186,23 @@ class Packed:
         Returns:
             Logits in float32 for each piece, behind the last of its tokens.
         """
-        return self._run(pieces, slots)
+        logits = self._run(pieces, slots)
+        had = [*slots.lengths, *[0] * (len(pieces) - len(slots.lengths))]
+        slots.lengths = [past + len(piece.ids) for past, piece in zip(had, pieces, strict=True)]
+        return logits
 
     def _run(self, pieces: Sequence[Piece], slots: Slots | None) -> list[Any]:
+        sizes = [len(piece.ids) + sum(map(len, piece.tails)) for piece in pieces]
+        parts = shares(sizes, torch.get_num_threads() if self._team else 1)
+        jobs = [
+            partial(self._part, pieces[first:last], _Part(slots, first, last) if slots else None)
+            for first, last in parts
+        ]
+        with self._active(), self._attending(), self._head.in_place():
+            found = self._team.run(jobs) if self._team else [job() for job in jobs]
+        return [logits for own in found for logits in own]
+
+    def _part(self, pieces: Sequence[Piece], slots: _Part | None) -> list[Any]:
         ids: list[int] = []
         positions: list[int] = []
         wanted: list[int] = []
@@ -185,31 +226,36 @@ class Packed:
         filling, more = -len(ids) % _TOKENS, -len(wanted) % _TOKENS
         row = torch.tensor([ids + [self._pad] * filling], device=device)
         position = torch.tensor([positions + [0] * filling], device=device)
-        with torch.inference_mode(), self._active(), self._attending(_plan(spans, slots, places, dtype, device)):
+        with torch.inference_mode(), _planned(_plan(spans, slots, places, dtype, device)):
             out = self._model(
                 input_ids=row,
                 position_ids=position,
                 use_cache=False,
                 logits_to_keep=torch.tensor(wanted + [0] * more, device=device),
             )
-        if slots:
-            new = [0] * (len(pieces) - len(lengths))
-            slots.lengths = [had + len(piece.ids) for had, piece in zip([*lengths, *new], pieces, strict=True)]
-        return list(out.logits[0, : len(wanted)].float().split([piece.wanted for piece in pieces]))
+            return list(out.logits[0, : len(wanted)].float().split([piece.wanted for piece in pieces]))
 
     @contextmanager
-    def _attending(self, plan: _Plan) -> Iterator[None]:
+    def _attending(self) -> Iterator[None]:
         before = self._config._attn_implementation
-        token = _PLAN.set(plan)
         self._config._attn_implementation = NAME
         try:
             yield
         finally:
             self._config._attn_implementation = before
-            _PLAN.reset(token)
 
 
 _PLAN: ContextVar[_Plan] = ContextVar("hydrometer_packed")
+
+
+@contextmanager
+def _planned(plan: _Plan) -> Iterator[None]:
+    """Say to attention what it must know, in this thread alone."""
+    token = _PLAN.set(plan)
+    try:
+        yield
+    finally:
+        _PLAN.reset(token)
 
 
 def packed(network: Network, found: Packed, ids: Sequence[int]) -> Packed | None:
@@ -244,13 +290,17 @@ def packed(network: Network, found: Packed, ids: Sequence[int]) -> Packed | None
     return found if all(alike(found.dtype, left, right) for left, right in pairs) else None
 
 
-def _plan(spans: Sequence[_Span], slots: Slots | None, places: dict[int, int], dtype: Any, device: Any) -> _Plan:
+def _plan(spans: Sequence[_Span], slots: _Part | None, places: dict[int, int], dtype: Any, device: Any) -> _Plan:
     """Put together what attention must know; `places` says where the one token of a row of `slots` stands."""
     lengths = slots.lengths if slots and places else []
     mask = _going_mask(lengths, dtype).to(device) if lengths else None
     rows = torch.tensor(list(places), dtype=torch.long, device=device)
     where = torch.tensor(list(places.values()), dtype=torch.long, device=device)
-    return _Plan(spans, slots, where, rows, torch.tensor(lengths, dtype=torch.long, device=device)[rows], mask)
+    past = torch.tensor(lengths, dtype=torch.long, device=device)[rows]
+    if list(places.items()) == [(row, row) for row in range(len(places))]:
+        where = slice(len(places))
+    used = max([*[span.stop for span in spans], *[place + 1 for place in places.values()]])
+    return _Plan(spans, slots, where, rows, past, mask, used)
 
 
 def _mask(piece: Piece, past: int, dtype: Any) -> Any:
@@ -290,7 +340,9 @@ def _attend(
     if strange or attention_mask is not None or not getattr(module, "is_causal", True):
         msg = f"attention with {', '.join(strange) or 'a mask of its own'} cannot be packed"
         raise EngineError(msg)
-    out = query.new_zeros(query.shape[2], query.shape[1], value.shape[3])
+    out = query.new_empty(query.shape[2], query.shape[1], value.shape[3])
+    # What nothing is written to could be NaN.
+    out[plan.used :] = 0
     times = query.shape[1] // key.shape[1]
     kept = plan.slots.layer(module.layer_idx, key, value) if plan.slots is not None else None
     if kept is not None and len(plan.rows):
@@ -322,14 +374,18 @@ def _go_on(plan: _Plan, kept: tuple[Any, Any], new: tuple[Any, Any, Any], times:
     """Attention of the replies that go on by one token, over what is kept of each; replies x heads x size."""
     query, key, value = (part[0, :, plan.places].transpose(0, 1) for part in new)
     kept[0][plan.rows, :, plan.lengths], kept[1][plan.rows, :, plan.lengths] = key, value
-    count, width = plan.mask.shape[0], plan.mask.shape[3]
+    together = isinstance(plan.places, slice)
+    going, width = len(plan.rows), plan.mask.shape[3]
+    count = max(going, _ROWS) if together else plan.mask.shape[0]
     # The heads that share a key stand as rows of one product, instead of as many copies of the key.
-    asked = query.new_zeros(count, key.shape[1], times, query.shape[2])
-    asked[plan.rows] = query.reshape(len(plan.rows), key.shape[1], times, query.shape[2])
+    asked = query.reshape(going, key.shape[1], times, query.shape[2])
+    if count > going or not together:
+        some, asked = asked, query.new_zeros(count, *asked.shape[1:])
+        asked[plan.rows] = some
     own = scaled_dot_product_attention(
-        asked, kept[0][:count, :, :width], kept[1][:count, :, :width], attn_mask=plan.mask, scale=scaling
+        asked, kept[0][:count, :, :width], kept[1][:count, :, :width], attn_mask=plan.mask[:count], scale=scaling
     )
-    return own[plan.rows].reshape(len(plan.rows), query.shape[1], value.shape[2])
+    return (own[:going] if together else own[plan.rows]).reshape(going, query.shape[1], value.shape[2])
 
 
 ALL_ATTENTION_FUNCTIONS.register(NAME, _attend)
