@@ -198,7 +198,9 @@ class Packed:
             partial(self._part, pieces[first:last], _Part(slots, first, last) if slots else None)
             for first, last in parts
         ]
-        with self._active(), self._attending(), self._head.in_place():
+        # Scores want few logits of many tokens, which is fast anyway, and the model's own head rounds a little less.
+        head = self._head.in_place() if slots else nullcontext()
+        with self._active(), self._attending(), head:
             found = self._team.run(jobs) if self._team else [job() for job in jobs]
         return [logits for own in found for logits in own]
 
