@@ -1,8 +1,9 @@
 """The output head with its weights put in order for few rows.
 
-For replies. A vocabulary makes the head the largest matrix of a small model. On a processor, a product of it with some tens of rows
+A vocabulary makes the head the largest matrix of a small model. On a processor, a product of it with some tens of rows
 runs at half the rate of a large one unless its weights were put in the order in which they are read. That takes the
-matrix a second time, so it is done for this one alone and up to a size.
+matrix a second time, so it is done for this one alone and up to a size. For replies only: scores are computed by the
+model's own head, where it is no slower and rounds a little less.
 """
 
 from __future__ import annotations
