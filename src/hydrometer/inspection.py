@@ -373,7 +373,8 @@ def lineage_words(found: Lineage) -> str:
             f"(chance {found.p_value:.1g})"
         )
     if found.word == "unrelated":
-        return f"no relation: {hits}, as in models trained apart"
+        orders = "" if found.neurons else "; neurons in another order were not looked for"
+        return f"no relation: {hits}, as in models trained apart{orders}"
     return f"cannot tell: {found.reason}"
 
 

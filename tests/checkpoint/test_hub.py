@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from hydrometer.checkpoint import ranges
+from hydrometer.checkpoint import lineage, ranges
 from hydrometer.checkpoint.gguf_source import open_gguf
 from hydrometer.checkpoint.hub import HubFolder
 from hydrometer.checkpoint.inventory import take_inventory
@@ -23,6 +23,7 @@ from hydrometer.checkpoint.safetensors_source import open_safetensors
 from hydrometer.checkpoint.shards import INDEX
 from hydrometer.checkpoint.source import prefetch
 from hydrometer.errors import EngineUnavailableError, HydrometerError, ModelError
+from hydrometer.inspection import lineage_words
 from hydrometer.refs import bundled_base
 from range_server import COMMIT, RangeServer, serving
 
@@ -145,10 +146,23 @@ def test_a_lineage_of_files_as_libraries_write_them(files: tuple[int, int], word
     assert found.word == word
     assert found.rows >= 48
     assert opened <= 40
-    if word == "derived":
-        assert asked <= 40, (opened, asked)
-        assert sent < 20_000_000
+    assert asked <= 40, (opened, asked)
+    assert sent < 20_000_000
     assert len({match.place for match in found.matches}) == len(found.matches)
+
+
+@pytest.mark.parametrize(("most", "looked"), [(lineage.FAR_BYTES, True), (3_000_000, False)])
+def test_neurons_in_another_order_are_looked_for_in_small_matrices_alone(
+    most: int, looked: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gate and up projection of the student are read whole, here 3.1 MB."""
+    monkeypatch.setattr(lineage, "FAR_BYTES", most)
+    base, student = as_written(tmp_path / "base", 1), as_written(tmp_path / "student", 1, seed=1, apart=1)
+    with serving(base) as one, serving(student) as two:
+        found = trace(*(take_inventory(open_safetensors(hub(server), rows=True)) for server in (one, two)))
+    assert found.word == "unrelated"
+    assert (found.neurons > 0) is looked
+    assert ("not looked for" in lineage_words(found)) is not looked
 
 
 def test_what_the_list_of_files_does_not_name_is_not_asked_for(server: RangeServer) -> None:

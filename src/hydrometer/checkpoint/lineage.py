@@ -31,6 +31,8 @@ FAR_MATRICES, FAR_STRETCHES, FEWEST = 6, 2, 3
 """Matrices, and stretches of small tensors, where every one of them is a request; and matrices that are worth any."""
 REQUESTS = 40
 """Requests that a lineage over a network may take, opening both models included."""
+FAR_BYTES = 4_000_000
+"""Bytes that the test for permuted neurons may read of a student over a network."""
 PROOF = 1e-6
 """Largest p-value that is called derived: one false word in a million unrelated pairs."""
 _DOUBT = 1e-3
@@ -278,12 +280,18 @@ def _shifted_layers(base: Inventory, student: Inventory) -> Lineage | None:
 
 
 def _permuted(base: Inventory, student: Inventory) -> tuple[int, int, float]:
-    """The test for permuted neurons in the first layer that has a gate and an up projection of the same width."""
+    """The test for permuted neurons in the first layer that has a gate and an up projection of the same width.
+
+    It reads both of the student whole, so over a network only where they are small and there is room to ask.
+    """
+    far = any(far_source(side.source) for side in (base, student))
+    if far and _room(base, student) < 4:
+        return 0, 0, 1.0
     for layer in range(min(base.layers, student.layers)):
         places = [Place("text", layer, f"mlp.{part}_proj") for part in ("gate", "up")]
         if all(p in base.weights and p in student.weights for p in places):
             width = {side.weights[p].width for side in (base, student) for p in places}
-            if len(width) > 1:
+            if len(width) > 1 or (far and sum(student.weights[p].nbytes for p in places) > FAR_BYTES):
                 continue
             ours = [base.values(p, 0, min(64, base.weights[p].rows)) for p in places]
             theirs = [student.values(p, 0, student.weights[p].rows) for p in places]
@@ -306,7 +314,7 @@ def _sample_far(base: Inventory, student: Inventory, pairing: Pairing) -> tuple[
     before one that neither has.
     """
     sides = [side for side in (base, student) if far_source(side.source)]
-    room = REQUESTS - sum(far.requests for side in sides if (far := far_source(side.source)))
+    room = _room(base, student)
     usable = _usable(base, pairing)
     here = {place: [side.at_hand(place) for side in sides] for place in usable}
     chosen: list[tuple[Place, int]] = []
@@ -324,6 +332,11 @@ def _sample_far(base: Inventory, student: Inventory, pairing: Pairing) -> tuple[
             room -= len(sides)
             small += stretch[: SMALL - len(small)]
     return chosen, small
+
+
+def _room(*sides: Inventory) -> int:
+    """Requests that may still be made."""
+    return REQUESTS - sum(far.requests for side in sides if (far := far_source(side.source)))
 
 
 def _usable(base: Inventory, pairing: Pairing) -> list[Place]:
