@@ -468,7 +468,8 @@ def test_the_bundled_base_scores_as_the_naive_way_does(smollm: HfEngine) -> None
             logits = network._model(input_ids=torch.tensor([[*prompt.ids, *ids]]), use_cache=False).logits[0]
             values = logits[len(prompt.ids) - 1 : -1].log_softmax(-1)
             naive = values.gather(-1, torch.tensor(ids)[:, None]).sum().item()
-            assert score.logprob == pytest.approx(naive, abs=1e-4)
+            # Each token has a rounding of its own, which depends on the processor: 1.8e-5 at most on those tried.
+            assert score.logprob == pytest.approx(naive, abs=5e-5 * len(ids))
 
 
 @pytest.mark.bundled
