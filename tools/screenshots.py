@@ -69,15 +69,23 @@ def main() -> int:
 def report(browser: Browser, address: str) -> None:
     """Pictures of the page: its top, single parts, a phone in the dark."""
     with opened(browser, address, 1000, 900) as page:
-        save(page, "report", height=1520)
-        save(page, "price", top=top_of(page, "#price"), height=780)
+        draw(page)
+        save(page, "report", height=1480)
+        save(page, "price", top=top_of(page, "#price"), height=700)
         page.click("input[value=lost]")
         marked = page.evaluate("document.querySelector('.items > :not([hidden]):has(mark)').id")
-        page.fill("input[type=search]", page.inner_text(f"#{marked} .what")[:12])
+        page.fill("input[type=search]", (page.text_content(f"#{marked} .what") or "")[:12])
         page.click(f"#{marked} > summary")
         save(page, "items", top=top_of(page, "#items"), height=760)
     with opened(browser, address, 390, 844, scheme="dark") as page:
+        draw(page)
         save(page, "phone", height=844)
+
+
+def draw(page: Page) -> None:
+    """Draw every chart, as before printing: those below the window wait until somebody comes near."""
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.wait_for_function("[...document.querySelectorAll('.drawing')].every(box => box.querySelector('svg.marks'))")
 
 
 def registry(browser: Browser, folder: Path, result: AuditResult) -> None:
