@@ -302,14 +302,17 @@ def test_every_face_shows_the_trap(tmp_path: Path) -> None:
     page = render_html(result)
     assert 'id="style"' in page
     assert "The trap of distillation." in page
-    assert "student</text>" in page
+    section = page.partition('id="style"')[2].partition("</section>")[0]
+    assert '<script type="application/json"' in section
     out = io.StringIO()
     print_report(result, Console(file=out, width=200))
     assert "style moved, ability did not" in out.getvalue()
     view = build_view(result).style
     assert view is not None
-    assert view.plot is not None
-    assert view.plot.x[0] > view.plot.teacher - 5
-    assert view.plot.y[0] == view.plot.size - view.plot.base
+    assert view.drawing is not None
+    (place,) = next(table["values"] for table in view.drawing.spec["data"] if table["name"] == "place")
+    # All of the way to the teacher's style at the lower end of its interval, and no ability won.
+    assert place["x_low"] > 0.9
+    assert place["y"] <= 0.0
     clean = audit(tmp_path / "clean", (plain, mostly))
     assert "The trap of distillation." not in render_html(clean)

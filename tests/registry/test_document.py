@@ -9,7 +9,7 @@ from pathlib import Path
 from commands import hydrometer
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "registry.md"
-KINDS = ["bundle", "unbundle", "registry key", "bundle", "unbundle", "registry build", "registry token"]
+KINDS = ["bundle", "unbundle", "registry key", "bundle", "unbundle", "registry build", *["registry token"] * 2]
 SERVED = (["registry", "serve"], ["registry", "push"])
 
 

@@ -112,11 +112,8 @@ class Aggregation(RepliedTask):
 
 def _in_digits(reply: str) -> str:
     """Return the last number that a reply without digits has in words, else the reply."""
-    if re.search(r"\d", reply):
+    if re.search(r"\d", reply) or not contains_any(reply.lower(), (*_NUMBERS, "once", "twice")):
         return reply
-    low = reply.lower()
-    if not contains_any(low, (*_NUMBERS, "once", "twice")):
-        return reply
-    words = re.findall(r"[a-z]+", low.replace("once", "one").replace("twice", "two"))
+    words = re.findall(r"[a-z]+", reply.lower().replace("once", "one").replace("twice", "two"))
     last = next((word for word in reversed(words) if word in _NUMBERS), "")
     return str(_NUMBERS.index(last)) if last else reply

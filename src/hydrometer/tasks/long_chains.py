@@ -8,7 +8,7 @@ right from 0.5 on (`right_from` in the table): moves that reach the end in at mo
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
 from random import Random
@@ -37,7 +37,7 @@ class LongChains(RepliedTask):
         families = _families()
         name, step = list(families)[index % len(families)], index // len(families) % 3
         setting = families[name]["settings"][step]
-        entry = _gym().create_dataset(name, size=1, seed=rng.getrandbits(31), **setting)[0]
+        entry = import_module("reasoning_gym").create_dataset(name, size=1, seed=rng.getrandbits(31), **setting)[0]
         facts = {key: entry["metadata"][key] for key in families[name].get("facts", ())}
         return Item(
             task=self.name,
@@ -56,8 +56,7 @@ class LongChains(RepliedTask):
         if not found:
             answer, why = stated(said).strip(" *\n")[:40], "no answer of the kind that was asked for"
             return Grade.wrong(answer, why) if answer else Grade.unparsed(why)
-        entry = {"answer": gold, "metadata": item.answer["facts"]}
-        score = _verifier(name)(found, entry)
+        score = _verifier(name)(found, {"answer": gold, "metadata": item.answer["facts"]})
         shown = found.partition("\n")[0]
         if score >= family.get("right_from", 1.0):
             return Grade.right(shown)
@@ -92,19 +91,13 @@ class LongChains(RepliedTask):
 
 
 def _item(name: str, answer: str, **facts: int) -> Item:
-    gold = {"family": name, "answer": answer, "facts": facts}
-    return Item(task=LongChains.name, messages=user("Who, when or how?"), answer=gold)
-
-
-def _gym() -> Any:
-    return import_module("reasoning_gym")
+    return Item(task=LongChains.name, messages=user("When?"), answer={"family": name, "answer": answer, "facts": facts})
 
 
 @cache
-def _verifier(name: str) -> Callable[[str, dict[str, Any]], float]:
+def _verifier(name: str) -> Any:
     """A family's verifier; some read a whole book when they are made."""
-    verifier: Callable[[str, dict[str, Any]], float] = _gym().get_score_answer_fn(name)
-    return verifier
+    return import_module("reasoning_gym").get_score_answer_fn(name)
 
 
 @cache
