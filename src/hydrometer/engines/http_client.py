@@ -160,10 +160,7 @@ class Client:
                     for gate in (_Gate(self.concurrency),)
                     for _ in range(min(self.concurrency, len(waiting)))
                 ]
-                try:
-                    await _finish(workers)
-                finally:
-                    outbox.flush()
+                await _finish(workers)
 
     async def _worker(
         self,
@@ -356,16 +353,14 @@ class _Outbox:
         self._inbox, self._replies = inbox, list[Reply]()
 
     def put(self, reply: Reply) -> None:
-        """Hand a reply over once the round is done."""
+        """Hand a reply over once the round is done; that comes before anybody learns that the call has ended."""
         if not self._replies:
-            asyncio.get_running_loop().call_soon(self.flush)
+            asyncio.get_running_loop().call_soon(self._hand_over)
         self._replies.append(reply)
 
-    def flush(self) -> None:
-        """Hand over what is there."""
-        if self._replies:
-            self._inbox.put(self._replies)
-            self._replies = []
+    def _hand_over(self) -> None:
+        self._inbox.put(self._replies)
+        self._replies = []
 
 
 async def _finish(workers: Sequence[asyncio.Task[None]]) -> None:
