@@ -31,7 +31,7 @@ from hydrometer.engines.started import Started, StartedEngine, connect, log_fold
 from hydrometer.errors import MissingPackageError
 from hydrometer.provenance import ModelIdentity
 from hydrometer.spec import ModelRef
-from hydrometer.templates.render import takes_tools
+from hydrometer.templates.render import try_out
 
 PROGRAM = "llama-server"
 _SHARE = 0.25
@@ -56,7 +56,7 @@ def open_model(ref: ModelRef, settings: EngineSettings) -> StartedEngine:
     files = open_files(ref, settings)
     source = settings.chat_template or files.header.chat_template
     # llama-server tries the template while it loads, with no limit on time.
-    takes_tools(source)
+    try_out(source)
     context = window(files.header, settings)
     threads = settings.threads or processor_threads()
     slots = settings.slots or _slots(program, files.header, context)

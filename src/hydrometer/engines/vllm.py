@@ -21,7 +21,7 @@ from hydrometer.errors import MissingPackageError
 from hydrometer.provenance import ModelIdentity
 from hydrometer.spec import ModelRef
 from hydrometer.templates.dialects import dialect_of
-from hydrometer.templates.render import takes_tools
+from hydrometer.templates.render import try_out
 
 PROGRAM = "vllm"
 _RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
@@ -61,7 +61,7 @@ def open_model(ref: ModelRef, settings: EngineSettings) -> StartedEngine:
         command += ["--enable-lora", "--max-lora-rank", str(rank), "--lora-modules", f"{label}={ref.adapter}"]
     template = settings.chat_template or (folder.chat_template if folder else "")
     # vLLM renders it with no limit on time.
-    takes_tools(template)
+    try_out(template)
     logs = log_folder(settings)
     if settings.chat_template:
         command += ["--chat-template", str(template_file(settings.chat_template, logs))]

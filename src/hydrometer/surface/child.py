@@ -7,10 +7,8 @@ handler that the code inside could outlast.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import json
-import resource
 import signal
 import sys
 import time
@@ -22,7 +20,7 @@ import jinja2
 from jinja2.exceptions import SecurityError
 
 from hydrometer.surface.fixtures import FIXTURES, Fixture
-from hydrometer.templates.sandboxed import TooLongError, render_chat
+from hydrometer.templates.sandboxed import TooLongError, limit_process, render_chat
 
 SECONDS = {"render": 0.4, "encode": 20.0}
 """Computing time by kind of work, from when the interpreter is up. A published template takes a few hundredths."""
@@ -40,7 +38,8 @@ _BROKEN = (jinja2.TemplateError, TypeError, ValueError, KeyError, AttributeError
 def main(kind: str) -> None:
     """Do one piece of work under limits."""
     work = json.load(sys.stdin)
-    _limit(kind)
+    limit_process(MEMORY[kind])
+    signal.setitimer(signal.ITIMER_PROF, max(SECONDS[kind], STARTS * time.process_time()))
     doers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"render": render, "encode": encode}
     try:
         answer = doers[kind](work)
@@ -100,16 +99,6 @@ def _lint(source: str) -> list[str]:
         return []
     found = rules.analyze_template(source)
     return [f"{f.title} ({f.rule_id}): {f.detail}"[:300] for f in found if f.severity == "FAIL"]
-
-
-def _limit(kind: str) -> None:
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY[kind], MEMORY[kind]))
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # The default of this signal ends the process, even inside one long operation written in C.
-    signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_PROF, max(SECONDS[kind], STARTS * time.process_time()))
 
 
 if __name__ == "__main__":

@@ -38,13 +38,7 @@ def render_apart(
     tools: Sequence[Mapping[str, Any]] | None,
     names: Mapping[str, Any],
 ) -> str:
-    """Render a conversation in the limited process.
-
-    Args:
-        source: The Jinja source.
-        messages: Mappings with `role`, `content` and what else the template may look at.
-        tools: The offered tools, None without any.
-        names: Further names that the template sees.
+    """Render a conversation in the limited process; arguments as those of `sandboxed.render_chat`.
 
     Raises:
         ModelError: The template refuses the conversation, or fails on it.

@@ -7,16 +7,14 @@ system, not by a handler that the template could outlast. It imports next to not
 
 from __future__ import annotations
 
-import contextlib
 import json
-import resource
 import signal
 import sys
 from typing import Any
 
 from jinja2 import TemplateError
 
-from hydrometer.templates.sandboxed import TooLongError, render_chat
+from hydrometer.templates.sandboxed import TooLongError, limit_process, render_chat
 
 
 def main(memory: int) -> None:
@@ -25,11 +23,7 @@ def main(memory: int) -> None:
     Args:
         memory: Bytes of address space that the process may have.
     """
-    for limit, value in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CORE, 0)):
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(limit, (value, value))
-    # The default of this signal ends the process, even inside one long operation written in C.
-    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    limit_process(memory)
     for line in sys.stdin.buffer:
         work = json.loads(line)
         signal.setitimer(signal.ITIMER_PROF, work["seconds"])

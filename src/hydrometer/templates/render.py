@@ -103,6 +103,15 @@ def takes_tools(source: str) -> bool:
     return all(f"probe{number}" in text for number in (1, 2, 4, 5))
 
 
+def try_out(source: str) -> None:
+    """Render a conversation with a template, for whoever hands it to a program that renders with no limit on time.
+
+    Raises:
+        UnsafeTemplateError: It takes more time, memory or characters than any template may.
+    """
+    takes_tools(source)
+
+
 @lru_cache(maxsize=64)
 def switches_thinking(source: str) -> bool:
     """Return whether `enable_thinking` changes what a chat template renders.

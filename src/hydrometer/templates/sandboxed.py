@@ -2,12 +2,15 @@
 
 It has the few helpers that published templates use and nothing else. It bounds what a template reaches and how much it
 writes, neither time nor memory. So it is used in limited processes alone, `templates.child` and `surface.child`, and
-never in that of an audit.
+never in that of an audit; what limits them stands here as well.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import resource
+import signal
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -21,6 +24,19 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 MOST = 8_000_000
 """Characters a template may produce; a hostile loop is cut off instead of filling the memory."""
+
+
+def limit_process(memory: int) -> None:
+    """Limit the memory of this process, and let its timer of computing time end it.
+
+    Args:
+        memory: Bytes of address space that it may have, where the system has such a limit.
+    """
+    for limit, value in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CORE, 0)):
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(limit, (value, value))
+    # The default of this signal ends the process, even inside one long operation written in C.
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
 
 
 class TooLongError(Exception):
