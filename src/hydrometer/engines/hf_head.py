@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -28,25 +29,19 @@ class Head:
 
     def __init__(self, model: Any) -> None:
         self._module = model.get_output_embeddings()
-        self._ordered: Any = None
-        self._tried = False
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """Let the model compute with it; where it cannot be had, the model's own head stays."""
-        if not self._tried:
-            self._tried, self._ordered = True, _found(self._module)
-        if self._ordered is None:
+        ordered = _kept(self._module)
+        if ordered is None:
             yield
             return
-        self._module.forward = self._forward
+        self._module.forward = partial(_product, ordered=ordered)
         try:
             yield
         finally:
             del self._module.forward
-
-    def _forward(self, rows: Any) -> Any:
-        return _product(rows, self._ordered)
 
 
 def _product(rows: Any, ordered: Any) -> Any:
@@ -57,10 +52,12 @@ _KEPT: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 # By module: a base and its student may share one.
 
 
-def _found(module: Any) -> Any:
-    if module is not None and module not in _KEPT and (ordered := _ordered(module)) is not None:
-        _KEPT[module] = ordered
-    return _KEPT.get(module) if module is not None else None
+def _kept(module: Any) -> Any:
+    if module is None:
+        return None
+    if module not in _KEPT:
+        _KEPT[module] = _ordered(module)
+    return _KEPT[module]
 
 
 def _ordered(module: Any) -> Any:
