@@ -43,6 +43,8 @@ _KNOCK_SECONDS = 10.0
 _LOG = logging.getLogger("hydrometer")
 
 Opener = Callable[[ModelRef, EngineSettings], Engine]
+Ending = EngineError | UnsafeTemplateError
+"""What ends the work of a node: its own trouble, or a template that is rendered nowhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +69,7 @@ class Taken:
 
     answers: tuple[tuple[int, Completion], ...]
     done: bool
-    error: EngineError | UnsafeTemplateError | None = None
+    error: Ending | None = None
 
 
 class Seat:
@@ -80,7 +82,7 @@ class Seat:
         self._engine: Engine | None = None
         self._thread: threading.Thread | None = None
         self._over = threading.Event()
-        self._out: SimpleQueue[tuple[int, Completion] | EngineError | UnsafeTemplateError | None] = SimpleQueue()
+        self._out: SimpleQueue[tuple[int, Completion] | Ending | None] = SimpleQueue()
 
     def open(self, ref: ModelRef, settings: EngineSettings, opener: Opener) -> Who | HydrometerError:
         """Open the model and say who it is; an error of ours is returned, for Ray would bury it in a trace."""
@@ -111,7 +113,7 @@ class Seat:
                 got = self._out.get(block=not found, timeout=_TAKE_SECONDS)
             except Empty:
                 return Taken(answers=tuple(found), done=False)
-            if got is None or isinstance(got, EngineError | UnsafeTemplateError):
+            if got is None or isinstance(got, Ending):
                 return Taken(answers=tuple(found), done=True, error=got)
             found.append(got)
 
@@ -133,7 +135,7 @@ class Seat:
         requests: Sequence[Request],
         method: str,
         over: threading.Event,
-        out: SimpleQueue[tuple[int, Completion] | EngineError | UnsafeTemplateError | None],
+        out: SimpleQueue[tuple[int, Completion] | Ending | None],
     ) -> None:
         engine = self._engine
         assert engine is not None
@@ -254,7 +256,7 @@ class ClusterEngine(ClosingEngine):
             return Taken(answers=(), done=True, error=EngineUnavailableError(_first_line(error)))
         return found
 
-    def _lose(self, worker: _Worker, waiting: deque[int], why: EngineError | UnsafeTemplateError) -> None:
+    def _lose(self, worker: _Worker, waiting: deque[int], why: Ending) -> None:
         """Go on without a node: what it had not answered goes to the others, but for a template that does harm."""
         if isinstance(why, UnsafeTemplateError):
             raise why

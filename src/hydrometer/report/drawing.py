@@ -17,7 +17,7 @@ from hydrometer.stats.estimate import Estimate
 
 Spec = dict[str, Any]
 
-INK, SOFT, RULE, BAND, PAPER, LINK = (f"var(--{name})" for name in ("ink", "soft", "rule", "band", "paper", "link"))
+INK, SOFT, BAND, PAPER, LINK = (f"var(--{name})" for name in ("ink", "soft", "band", "paper", "link"))
 TONES = {
     name: f"var(--{name})" for name in ("better", "worse", "equivalent", "not-enough", "invalid")
 } | {"quiet": SOFT}
